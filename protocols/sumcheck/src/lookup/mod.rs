@@ -1,0 +1,1 @@
+//! What fractional-sum lookup arguments share.
