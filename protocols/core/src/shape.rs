@@ -9,7 +9,22 @@ pub const MAX_VARIABLES: usize = 40;
 
 /// The true (unpadded) axis lengths of a tensor. A scalar has no axes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Vec<usize>", into = "Vec<usize>")]
 pub struct Shape(Vec<usize>);
+
+impl TryFrom<Vec<usize>> for Shape {
+    type Error = &'static str;
+
+    fn try_from(dims: Vec<usize>) -> Result<Self, Self::Error> {
+        Self::new(dims).ok_or("a shape with an empty axis or too many cells")
+    }
+}
+
+impl From<Shape> for Vec<usize> {
+    fn from(shape: Shape) -> Self {
+        shape.0
+    }
+}
 
 /// An aligned sub-cube of the padded index space that lies wholly inside the true shape.
 ///
