@@ -1,0 +1,247 @@
+//! Witness columns in leaf order, without copying them.
+
+use std::sync::Arc;
+
+use p3_field::{ExtensionField, Field, PackedFieldExtension, PackedValue, PrimeCharacteristicRing};
+use rayon::prelude::*;
+use zkml_core::{Instance, ProveError, Suite, Witness, mle};
+use zkml_device::{Column, count, with_column};
+
+use super::{Fingerprint, Layout, lookup};
+
+/// The packed base field of a suite.
+type Packed<S> = <<S as Suite>::Base as Field>::Packing;
+/// The packed challenge field of a suite: `WIDTH` elements, coefficient-major.
+type PackedExt<S> = <<S as Suite>::Challenge as ExtensionField<<S as Suite>::Base>>::ExtensionPacking;
+
+/// Packs per task; one task's buffers stay in the first-level cache.
+const CHUNK: usize = 64;
+
+/// The tuples' columns, read in leaf order.
+#[derive(Clone, Debug)]
+pub struct LeafColumns<'a> {
+    layout: &'a Layout,
+    /// By tuple, then by column.
+    tuples: Vec<Vec<Arc<Column>>>,
+    runs: Vec<Runs>,
+}
+
+/// How a block's cells lie in its tensor: runs of `2^log_run` neighbouring cells, at offsets that follow from the
+/// outer axes `(log_len, offset, stride)`.
+#[derive(Clone, Debug)]
+struct Runs {
+    log_run: usize,
+    base: usize,
+    outer: Vec<(usize, usize, usize)>,
+}
+
+impl Runs {
+    fn new(dims: &[usize], offset: &[usize], log_len: &[usize]) -> Self {
+        let (mut log_run, mut base, mut stride, mut merging) = (0, 0, 1, true);
+        let mut outer = Vec::new();
+        for ((&n, &offset), &log_len) in dims.iter().zip(offset).zip(log_len).rev() {
+            if merging {
+                log_run += log_len;
+                base += offset * stride;
+            } else {
+                outer.push((log_len, offset, stride));
+            }
+            merging &= n == 1 << log_len;
+            stride *= n;
+        }
+        Self { log_run, base, outer }
+    }
+
+    /// First cell of a run.
+    fn start(&self, mut run: usize) -> usize {
+        let mut cell = self.base;
+        for &(log_len, offset, stride) in &self.outer {
+            cell += (offset + (run & ((1 << log_len) - 1))) * stride;
+            run >>= log_len;
+        }
+        cell
+    }
+}
+
+impl<'a> LeafColumns<'a> {
+    /// The columns of the instance's lookup.
+    ///
+    /// Errors if a tensor has no values, or not as many as its shape says.
+    pub fn new(instance: &Instance<'_>, layout: &'a Layout, witness: &Witness) -> Result<Self, ProveError> {
+        let tuples = lookup(instance).map_or(&[][..], |l| &l.tuples);
+        let tuples: Result<Vec<Vec<_>>, _> = tuples
+            .iter()
+            .map(|tuple| tuple.iter().map(|&t| witness.require(instance.program, t).cloned()).collect())
+            .collect();
+        let runs = layout
+            .blocks()
+            .iter()
+            .map(|b| Runs::new(layout.shapes()[b.tuple].dims(), &b.block.offset, &b.block.log_len));
+        Ok(Self { layout, tuples: tuples?, runs: runs.collect() })
+    }
+
+    /// Writes the values of `column` at leaves `first ..` (all of them true leaves) to `out`.
+    pub fn fill<S: Suite>(&self, column: usize, first: usize, out: &mut [S::Base]) {
+        let blocks = self.layout.blocks();
+        let mut index = blocks.partition_point(|b| b.start <= first).saturating_sub(1);
+        let (mut leaf, mut rest) = (first, out);
+        while !rest.is_empty() {
+            let (block, runs) = (&blocks[index], &self.runs[index]);
+            let (in_block, run) = (leaf - block.start, 1 << runs.log_run);
+            let skip = in_block & (run - 1);
+            let (now, later) = rest.split_at_mut(rest.len().min(run - skip));
+            let cell = runs.start(in_block >> runs.log_run) + skip;
+            embed::<S>(&self.tuples[block.tuple][column], cell, now);
+            leaf += now.len();
+            if leaf == block.start + block.block.cells() {
+                index += 1;
+            }
+            rest = later;
+        }
+    }
+
+    /// `constant + Σ coefficients[j] · column_j` for every leaf, packed; lanes after the last leaf hold `tail`.
+    ///
+    /// Costs one base × extension product per leaf and coefficient other than one and minus one.
+    pub fn affine<S: Suite>(
+        &self,
+        constant: S::Challenge,
+        coefficients: &[S::Challenge],
+        tail: S::Challenge,
+    ) -> Vec<PackedExt<S>> {
+        let leaves = self.layout.leaves();
+        let packs = leaves.div_ceil(Packed::<S>::WIDTH);
+        let mut out = vec![PackedExt::<S>::from(tail); packs];
+        out.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
+            let first = chunk * CHUNK * Packed::<S>::WIDTH;
+            let mut buffer = [<S::Base as PrimeCharacteristicRing>::ZERO; CHUNK * MAX_WIDTH];
+            let buffer = &mut buffer[..out.len() * Packed::<S>::WIDTH];
+            let stored = buffer.len().min(leaves - first);
+            out.fill(PackedExt::<S>::from(constant));
+            for (j, &coefficient) in coefficients.iter().enumerate() {
+                self.fill::<S>(j, first, &mut buffer[..stored]);
+                add_scaled::<S>(out, coefficient, Packed::<S>::pack_slice(buffer), stored);
+            }
+            if stored < buffer.len() {
+                set_tail::<S>(out, stored, tail);
+            }
+        });
+        out
+    }
+
+    /// The denominators `α - f(w_i)`, packed; the tail is 1.
+    pub fn denominators<S: Suite>(&self, fingerprint: &Fingerprint<S::Challenge>) -> Vec<PackedExt<S>> {
+        let coefficients: Vec<_> = fingerprint.powers.iter().map(|&p| -p).collect();
+        self.affine::<S>(fingerprint.alpha, &coefficients, S::Challenge::ONE)
+    }
+
+    /// The extension of every block and column at a leaf point: blocks in layout order, columns in tuple order.
+    ///
+    /// Costs one base × extension product per leaf and column.
+    pub fn evaluate<S: Suite>(&self, point: &[S::Challenge]) -> Vec<S::Challenge> {
+        let mut values = Vec::with_capacity(self.layout.blocks().len() * self.layout.width());
+        for block in self.layout.blocks() {
+            let own = block.own_point(point);
+            let inner_variables = own.len().min((CHUNK * Packed::<S>::WIDTH).ilog2() as usize);
+            let (outer, inner) = own.split_at(own.len() - inner_variables);
+            let (outer, inner) = (mle::eq_table(outer), mle::eq_table(inner));
+            for column in 0..self.layout.width() {
+                values.push(self.block_value::<S>(column, block.start, &outer, &inner));
+            }
+        }
+        values
+    }
+
+    /// `Σ outer ⊗ inner · column` over the leaves from `start`.
+    fn block_value<S: Suite>(
+        &self,
+        column: usize,
+        start: usize,
+        outer: &[S::Challenge],
+        inner: &[S::Challenge],
+    ) -> S::Challenge {
+        let width = Packed::<S>::WIDTH;
+        let packed: Vec<PackedExt<S>> = if inner.len() >= width {
+            inner.chunks(width).map(PackedExt::<S>::from_ext_slice).collect()
+        } else {
+            Vec::new()
+        };
+        count::base_ext_mul(outer.len() * inner.len());
+        count::ext_mul(outer.len());
+        let row = |(i, &weight): (usize, &S::Challenge)| {
+            let mut buffer = [<S::Base as PrimeCharacteristicRing>::ZERO; CHUNK * MAX_WIDTH];
+            let buffer = &mut buffer[..inner.len()];
+            self.fill::<S>(column, start + i * inner.len(), buffer);
+            let dot: S::Challenge = if packed.is_empty() {
+                inner.iter().zip(buffer.iter()).map(|(&e, &v)| e * v).sum()
+            } else {
+                let values = Packed::<S>::pack_slice(buffer);
+                let sum = packed.iter().zip(values).fold(PackedExt::<S>::ZERO, |sum, (&e, &v)| sum + e * v);
+                (0..width).map(|lane| sum.extract(lane)).sum()
+            };
+            weight * dot
+        };
+        outer.par_iter().with_min_len(8).enumerate().map(row).sum()
+    }
+}
+
+/// Most lanes of any packing in use.
+const MAX_WIDTH: usize = 16;
+
+/// The leaves of the table tree, one per row: numerators `-m_j` and denominators `α - f(t_j)`.
+///
+/// Costs one base × extension product per row and column after the first.
+pub fn table_leaves<S: Suite>(
+    instance: &Instance<'_>,
+    fingerprint: &Fingerprint<S::Challenge>,
+    multiplicities: &Column,
+) -> Vec<(S::Base, S::Challenge)> {
+    let Some(lookup) = lookup(instance) else { return Vec::new() };
+    let rows = lookup.table.rows();
+    count::base_ext_mul(rows * (lookup.table.width().saturating_sub(1)));
+    (0..rows)
+        .into_par_iter()
+        .with_min_len(1024)
+        .map(|row| {
+            let mut denominator = fingerprint.alpha;
+            for (column, &power) in fingerprint.powers.iter().enumerate() {
+                let value = S::from_i64(lookup.table.get(column, row).unwrap_or(0));
+                denominator -= if column == 0 { S::Challenge::from(value) } else { power * value };
+            }
+            (-S::from_i64(multiplicities.get(row).unwrap_or(0)), denominator)
+        })
+        .collect()
+}
+
+/// `out += coefficient · values`.
+fn add_scaled<S: Suite>(out: &mut [PackedExt<S>], coefficient: S::Challenge, values: &[Packed<S>], stored: usize) {
+    if coefficient == S::Challenge::ONE {
+        out.iter_mut().zip(values).for_each(|(o, &v)| *o += v);
+    } else if coefficient == -S::Challenge::ONE {
+        out.iter_mut().zip(values).for_each(|(o, &v)| *o -= v);
+    } else {
+        count::base_ext_mul(stored);
+        let coefficient = PackedExt::<S>::from(coefficient);
+        out.iter_mut().zip(values).for_each(|(o, &v)| *o += coefficient * v);
+    }
+}
+
+/// Overwrites the lanes from `stored` on.
+fn set_tail<S: Suite>(out: &mut [PackedExt<S>], stored: usize, tail: S::Challenge) {
+    let width = Packed::<S>::WIDTH;
+    for (i, pack) in out.iter_mut().enumerate().skip(stored / width) {
+        let old = *pack;
+        *pack = PackedExt::<S>::from_ext_fn(|lane| if i * width + lane < stored { old.extract(lane) } else { tail });
+    }
+}
+
+/// Embeds `out.len()` neighbouring values from `cell` on.
+fn embed<S: Suite>(column: &Column, cell: usize, out: &mut [S::Base]) {
+    #[allow(clippy::useless_conversion, reason = "the macro also expands to i64")]
+    {
+        with_column!(column, v => {
+            let values = v.get(cell..).unwrap_or(&[]);
+            out.iter_mut().zip(values).for_each(|(o, &x)| *o = S::from_i64(i64::from(x)));
+        });
+    }
+}
