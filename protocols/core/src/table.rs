@@ -139,9 +139,9 @@ impl Table {
                 hasher.update(b"listed").update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
                 for column in columns {
                     hasher.update(&(column.len() as u64).to_le_bytes());
-                    column.iter().for_each(|v| {
+                    for v in column {
                         hasher.update(&v.to_le_bytes());
-                    });
+                    }
                 }
             }
         }

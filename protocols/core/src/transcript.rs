@@ -67,6 +67,7 @@ impl<S: Suite> Sponge<S> {
     }
 }
 
+#[cfg(feature = "prover")]
 fn encode_elements<S: Suite>(elements: &[S::Challenge], out: &mut Vec<u8>) {
     for element in elements {
         for &coefficient in element.as_basis_coefficients_slice() {

@@ -66,9 +66,8 @@ impl Pass<'_> {
                 Residence::Public | Residence::Fixed => {
                     Some(Interval { lo: tensor.bounds.lo.into(), hi: tensor.bounds.hi.into() })
                 }
-                Residence::Committed => Some(self.from_lookups(TensorId(i)).ok_or_else(|| BoundsError::Unbounded {
-                    scope: scope_of(&tensor.name),
-                    tensor: tensor.name.clone(),
+                Residence::Committed => Some(self.lookup_bounds(TensorId(i)).ok_or_else(|| {
+                    BoundsError::Unbounded { scope: scope_of(&tensor.name), tensor: tensor.name.clone() }
                 })?),
                 Residence::Virtual => None,
             };
@@ -76,7 +75,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    fn from_lookups(&self, tensor: TensorId) -> Option<Interval> {
+    fn lookup_bounds(&self, tensor: TensorId) -> Option<Interval> {
         let mut interval: Option<Interval> = None;
         for relation in &self.program.relations {
             let Relation::Lookup(lookup) = relation else { continue };
