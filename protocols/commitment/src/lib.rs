@@ -2,9 +2,21 @@
 //!
 //! WHIR serves the Goldilocks suites.
 
-use zkml_core::{ErrorTerm, Shape, Suite, VerifierTranscript, VerifyError};
+mod claims;
+mod merge;
+mod opening;
+mod params;
+mod pow;
+mod stacking;
+mod whir;
+mod wire;
+
+use zkml_core::{ErrorTerm, Goldilocks, Goldilocks3, Shape, Suite, VerifierTranscript, VerifyError};
 #[cfg(feature = "prover")]
 use zkml_core::{ProveError, ProverTranscript};
+
+#[cfg(feature = "prover")]
+pub use opening::ProverData;
 
 /// A claim on one of the tensors of a commitment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,3 +76,49 @@ pub trait CommittedSuite: Suite {
     /// Error terms of one commitment to these shapes and its opening at `claims` claims.
     fn opening_soundness(shapes: &[Shape], claims: usize) -> OpeningSoundness;
 }
+
+macro_rules! whir_suite {
+    ($suite:ty) => {
+        impl CommittedSuite for $suite {
+            #[cfg(feature = "prover")]
+            type ProverData = ProverData<$suite>;
+
+            fn commitment_bytes(_shapes: &[Shape]) -> usize {
+                opening::commitment_bytes()
+            }
+
+            #[cfg(feature = "prover")]
+            fn commit(
+                shapes: &[Shape],
+                columns: &[std::sync::Arc<zkml_device::Column>],
+            ) -> Result<(Vec<u8>, Self::ProverData), ProveError> {
+                opening::commit(shapes, columns)
+            }
+
+            #[cfg(feature = "prover")]
+            fn open(
+                data: &Self::ProverData,
+                claims: &[OpeningClaim<Self::Challenge>],
+                transcript: &mut ProverTranscript<Self>,
+            ) -> Result<(), ProveError> {
+                opening::open(data, claims, transcript)
+            }
+
+            fn verify_opening(
+                shapes: &[Shape],
+                commitment: &[u8],
+                claims: &[OpeningClaim<Self::Challenge>],
+                transcript: &mut VerifierTranscript<'_, Self>,
+            ) -> Result<(), VerifyError> {
+                opening::verify(shapes, commitment, claims, transcript)
+            }
+
+            fn opening_soundness(shapes: &[Shape], claims: usize) -> OpeningSoundness {
+                opening::soundness::<Self>(shapes, claims)
+            }
+        }
+    };
+}
+
+whir_suite!(Goldilocks);
+whir_suite!(Goldilocks3);

@@ -1,0 +1,166 @@
+//! The commitment scheme of the Goldilocks suites: stacking, merging, WHIR.
+
+use p3_goldilocks::Goldilocks as Felt;
+use zkml_core::{Shape, Suite, VerifierTranscript, VerifyError};
+use zkml_sumcheck::{Weight, verify_rounds};
+
+use crate::claims::Terms;
+use crate::stacking::Stacking;
+use crate::whir::{ChallengeField, Sponge};
+use crate::{OpeningClaim, OpeningSoundness, merge, params, whir, wire};
+
+/// Absorbs what both sides know: the shapes, the root and the claims.
+macro_rules! absorb_statement {
+    ($transcript:expr, $shapes:expr, $root:expr, $claims:expr) => {{
+        for shape in $shapes {
+            let dims: Vec<u8> = shape.dims().iter().flat_map(|&n| (n as u64).to_le_bytes()).collect();
+            $transcript.absorb("shape", &dims);
+        }
+        $transcript.absorb("root", $root);
+        for claim in $claims {
+            $transcript.absorb("tensor", &(claim.tensor as u64).to_le_bytes());
+            $transcript.absorb_elements(&claim.point);
+            $transcript.absorb_elements(&[claim.value]);
+        }
+    }};
+}
+
+/// Verifies an opening: see the crate documentation for the steps.
+pub(crate) fn verify<S>(
+    shapes: &[Shape],
+    commitment: &[u8],
+    claims: &[OpeningClaim<S::Challenge>],
+    transcript: &mut VerifierTranscript<'_, S>,
+) -> Result<(), VerifyError>
+where
+    S: Suite<Base = Felt, Challenger = Sponge, Challenge: ChallengeField>,
+{
+    if claims.is_empty() {
+        return Ok(());
+    }
+    let scope = transcript.scope();
+    let statement = |what: String| VerifyError::Statement { scope: scope.clone(), what };
+    let rejected = |reason: String| VerifyError::Opening { scope: scope.clone(), reason };
+    let stacking = Stacking::new(shapes).map_err(statement)?;
+    let terms = Terms::new(&stacking, claims).map_err(statement)?;
+    let root = wire::root(commitment).ok_or_else(|| transcript.encoding("the Merkle root"))?;
+    let pcs = whir::pcs(params::choose::<S>(stacking.variables).map_err(statement)?, stacking.variables)
+        .map_err(statement)?;
+
+    absorb_statement!(transcript, shapes, commitment, claims);
+    let sent = transcript.read(terms.sent())?;
+    let values = terms.complete(claims, &sent);
+    let values = values.ok_or_else(|| VerifyError::Check {
+        scope: transcript.scope(),
+        what: "the sum of a tensor's weighted blocks",
+    })?;
+    let rho = transcript.challenge();
+    let powers = merge::powers(rho, values.len());
+    let claim = merge::dot(&powers, &values);
+    let rounds = vec![Weight::Sum; stacking.variables];
+    let (point, claim) = verify_rounds(&rounds, merge::DEGREE, claim, transcript)?;
+    let weight = merge::weight_at(&stacking, &terms.terms, &powers, &point);
+
+    let blob = transcript.read_blob()?;
+    let proof = wire::decode(&pcs, blob).ok_or_else(|| transcript.encoding("the WHIR proof"))?;
+    let value = whir::verify(&pcs, &root, &proof, &point, transcript.challenger_mut()).map_err(rejected)?;
+    transcript.absorb_blob(blob);
+    transcript.check(value * weight == claim, "the merged claim on the stacked polynomial")
+}
+
+/// Bytes of a commitment.
+pub(crate) const fn commitment_bytes() -> usize {
+    whir::ROOT_BYTES
+}
+
+/// Error terms of one commitment and its opening at so many claims.
+pub(crate) fn soundness<S>(shapes: &[Shape], claims: usize) -> OpeningSoundness
+where
+    S: Suite<Base = Felt, Challenger = Sponge, Challenge: ChallengeField>,
+{
+    params::soundness::<S>(shapes, claims)
+}
+
+#[cfg(feature = "prover")]
+pub use prover::ProverData;
+#[cfg(feature = "prover")]
+pub(crate) use prover::{commit, open};
+
+#[cfg(feature = "prover")]
+mod prover {
+    use std::sync::Arc;
+
+    use zkml_core::{ProveError, ProverTranscript};
+    use zkml_device::Column;
+
+    use super::{ChallengeField, Felt, OpeningClaim, Shape, Sponge, Stacking, Suite, Terms, merge, params, whir, wire};
+    use crate::whir::prover::Committed;
+
+    /// What the prover keeps between commitment and opening: the stacked vector, its code word and Merkle tree.
+    pub struct ProverData<S: Suite<Base = Felt>> {
+        stacking: Stacking,
+        root: Vec<u8>,
+        committed: Committed<S::Challenge>,
+    }
+
+    fn failed(scope: String) -> impl Fn(String) -> ProveError {
+        move |reason| ProveError::Commitment { scope: scope.clone(), reason }
+    }
+
+    /// Commits to tensors.
+    pub(crate) fn commit<S>(shapes: &[Shape], columns: &[Arc<Column>]) -> Result<(Vec<u8>, ProverData<S>), ProveError>
+    where
+        S: Suite<Base = Felt, Challenger = Sponge, Challenge: ChallengeField>,
+    {
+        let failed = failed("commitment".to_owned());
+        let stacking = Stacking::new(shapes).map_err(&failed)?;
+        let parameters = params::choose::<S>(stacking.variables).map_err(&failed)?;
+        let stacked = stacking.fill(columns).ok_or_else(|| ProveError::Witness {
+            scope: "commitment".to_owned(),
+            what: "there must be one column per shape, with as many cells".to_owned(),
+        })?;
+        let pcs = whir::pcs::<S::Challenge>(parameters, stacking.variables).map_err(&failed)?;
+        let (root, committed) = whir::prover::commit(&pcs, stacked, S::challenger()).map_err(&failed)?;
+        let root = root.roots().concat();
+        Ok((root.clone(), ProverData { stacking, root, committed }))
+    }
+
+    /// Opens a commitment at all claims.
+    pub(crate) fn open<S>(
+        data: &ProverData<S>,
+        claims: &[OpeningClaim<S::Challenge>],
+        transcript: &mut ProverTranscript<S>,
+    ) -> Result<(), ProveError>
+    where
+        S: Suite<Base = Felt, Challenger = Sponge, Challenge: ChallengeField>,
+    {
+        if claims.is_empty() {
+            return Ok(());
+        }
+        let scope = transcript.scope();
+        let failed = failed(scope.clone());
+        let stacking = &data.stacking;
+        let terms = Terms::new(stacking, claims).map_err(&failed)?;
+        let pcs = whir::pcs(params::choose::<S>(stacking.variables).map_err(&failed)?, stacking.variables)
+            .map_err(&failed)?;
+        let column = data.committed.table(0).poly(0);
+        let stacked = column.as_slice();
+
+        absorb_statement!(transcript, &stacking.shapes, &data.root, claims);
+        let values = merge::evaluate_terms(stacking, stacked, &terms.terms);
+        let sent = terms.select_sent(&values);
+        if terms.complete(claims, &sent).as_ref() != Some(&values) {
+            let what = "a claim to be opened is not the value of the committed tensor".to_owned();
+            return Err(ProveError::Unsatisfied { scope, what });
+        }
+        transcript.write(&sent);
+        let rho = transcript.challenge();
+        let powers = merge::powers(rho, values.len());
+        let claim = merge::dot(&powers, &values);
+        let weights = merge::weights(stacking, &terms.terms, &powers);
+        let point = merge::prove(stacked, weights, claim, transcript);
+
+        let proof = whir::prover::open(&pcs, &data.committed, &point, transcript.challenger_mut()).map_err(&failed)?;
+        transcript.write_blob(&wire::encode(&proof).map_err(&failed)?)
+    }
+}
