@@ -2,7 +2,7 @@
 //!
 //! A protocol crate writes one line, and gets named tests over every suite it lists and every slot it fills:
 //!
-//! ```ignore
+//! ```text
 //! zkml_testkit::conformance!(reveal, [Goldilocks, Goldilocks3], [Einsum, Lookup], zkml_reveal::Reveal);
 //! ```
 //!

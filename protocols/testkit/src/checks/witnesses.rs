@@ -23,6 +23,33 @@ pub fn wrong_witnesses_are_rejected<S: Suite>(protocol: &dyn LayerProver<S>, slo
                 }
             }
         }
+        moved_units(protocol, &setup)?;
+    }
+    Ok(())
+}
+
+/// A lookup's advice of one cell per table row, with one unit moved between two different rows: the sum of the
+/// multiplicities stays right, each of the two is wrong.
+fn moved_units<S: Suite>(protocol: &dyn LayerProver<S>, setup: &Setup) -> Result<(), Failure> {
+    let Relation::Lookup(lookup) = &setup.statement.relation else { return Ok(()) };
+    let table = &lookup.table;
+    let row = |row: usize| (0..table.width()).map(|column| table.get(column, row)).collect::<Vec<_>>();
+    let last = table.rows() - 1;
+    if row(0) == row(last) {
+        return Ok(());
+    }
+    for &advice in &setup.statement.advice {
+        if setup.statement.instance().shape(advice).cells() != table.rows() {
+            continue;
+        }
+        let mut other = setup.clone();
+        other.witness = setup.altered(advice, 0, 1)?;
+        other.witness = other.altered(advice, last, -1)?;
+        let side = Side::honest(&other);
+        if let Ok(proof) = prove(protocol, side, &other.witness) {
+            let change = format!("a unit of advice tensor {} moved from the last row to the first", advice.0);
+            expect_rejected(&verify(protocol, side, &proof.bytes), setup, &change)?;
+        }
     }
     Ok(())
 }
