@@ -3,9 +3,17 @@
 //! | module | holds |
 //! |---|---|
 //! | [`round`] | the message of one round and its verifier |
+//! | [`engine`] | the prover of the rounds, for any composition of multilinear factors |
+//! | [`merge`] | several claims on one table become one |
+//! | [`vector`] | packed vectors, eq tables, evaluation and contraction of integer columns |
 //! | [`lookup`] | what every fractional-sum lookup argument shares: leaf layout, multiplicities, trees |
 
+#[cfg(feature = "prover")]
+pub mod engine;
 pub mod lookup;
+pub mod merge;
 pub mod round;
+#[cfg(feature = "prover")]
+pub mod vector;
 
 pub use round::{Weight, verify_rounds};

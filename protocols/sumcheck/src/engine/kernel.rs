@@ -1,0 +1,182 @@
+//! One pass over the factors: bind the previous challenge and evaluate the round.
+
+use p3_field::{Algebra, Field};
+use rayon::prelude::*;
+
+use super::weights::SuffixWeights;
+use super::{Composition, count_pass};
+
+/// Fewest bytes of factors for which a pass uses several threads.
+const PARALLEL_BYTES: usize = 1 << 17;
+
+/// What a round evaluates.
+pub(super) struct Pass<'a, C, F> {
+    /// The polynomial under the sum.
+    pub(super) composition: &'a C,
+    /// The challenge of the previous round, not bound yet.
+    pub(super) bind: Option<F>,
+    /// Whether the first point is 1 (else 0); the others are 2, 3, ….
+    pub(super) at_one: bool,
+    /// Number of points.
+    pub(super) points: usize,
+}
+
+/// The parts of one factor that one task works on: with a challenge to bind, `low` and `high` become the bound
+/// values from themselves and the second half; without one, the second half is empty.
+struct Part<'a, A> {
+    low: &'a mut [A],
+    high: &'a mut [A],
+    low_second: &'a [A],
+    high_second: &'a [A],
+}
+
+impl<C, F> Pass<'_, C, F>
+where
+    F: Field,
+    C: Composition<F>,
+{
+    /// Sums of the weighted composition at the points; factors end up bound.
+    pub(super) fn run<A>(&self, factors: &mut [Vec<A>], weights: &SuffixWeights<A, F>, lanes: usize) -> Vec<A>
+    where
+        A: Algebra<F> + Copy + Send + Sync,
+    {
+        let kept = if self.bind.is_some() { 2 } else { 1 };
+        let pairs = factors.first().map_or(0, |f| f.len() / (2 * kept));
+        let block = (pairs / weights.blocks()).max(1);
+        let parallel = pairs * factors.len() * size_of::<A>() >= PARALLEL_BYTES && rayon::current_num_threads() > 1;
+        let task = if parallel { block.max(pairs / (4 * rayon::current_num_threads()).next_power_of_two()) } else { pairs };
+        let per_pair = self.points
+            * (self.composition.products() + usize::from(weights.inner().is_some()))
+            + usize::from(self.bind.is_some()) * factors.len();
+        let blocks = if weights.outer().is_some() { pairs / block * self.points } else { 0 };
+        count_pass(pairs * lanes, per_pair, blocks * lanes);
+
+        let mut tasks = split(factors, pairs, task.max(1), kept);
+        let run = |(i, parts): (usize, &mut Vec<Part<'_, A>>)| self.task(parts, i * task, block, weights);
+        let sums: Vec<Vec<A>> = if parallel {
+            tasks.par_iter_mut().enumerate().map(run).collect()
+        } else {
+            tasks.iter_mut().enumerate().map(run).collect()
+        };
+        drop(tasks);
+        if self.bind.is_some() {
+            factors.iter_mut().for_each(|f| f.truncate(2 * pairs));
+        }
+        sums.into_iter().fold(vec![A::ZERO; self.points], |mut total, sums| {
+            total.iter_mut().zip(sums).for_each(|(t, s)| *t += s);
+            total
+        })
+    }
+
+    /// Chooses the size of the working set at compile time for the usual numbers of factors.
+    fn task<A>(&self, parts: &mut [Part<'_, A>], start: usize, block: usize, weights: &SuffixWeights<A, F>) -> Vec<A>
+    where
+        A: Algebra<F> + Copy + Send + Sync,
+    {
+        match parts.len() {
+            1 => self.blocks(parts, start, block, weights, [A::ZERO; 1]),
+            2 => self.blocks(parts, start, block, weights, [A::ZERO; 2]),
+            3 => self.blocks(parts, start, block, weights, [A::ZERO; 3]),
+            4 => self.blocks(parts, start, block, weights, [A::ZERO; 4]),
+            k => self.blocks(parts, start, block, weights, vec![A::ZERO; k]),
+        }
+    }
+
+    fn blocks<A, B>(
+        &self,
+        parts: &mut [Part<'_, A>],
+        start: usize,
+        block: usize,
+        weights: &SuffixWeights<A, F>,
+        scratch: B,
+    ) -> Vec<A>
+    where
+        A: Algebra<F> + Copy + Send + Sync,
+        B: AsMut<[A]> + Clone,
+    {
+        let mut total = vec![A::ZERO; self.points];
+        let length = parts.first().map_or(0, |p| p.low.len());
+        for from in (0..length).step_by(block) {
+            let range = from..(from + block).min(length);
+            let mut sums = vec![A::ZERO; self.points];
+            match self.bind {
+                Some(r) => self.block(parts, range, weights.inner(), &mut sums, scratch.clone(), |p, j| p.bind(j, A::from(r))),
+                None => self.block(parts, range, weights.inner(), &mut sums, scratch.clone(), |p, j| p.load(j)),
+            }
+            let outer = weights.outer().and_then(|w| w.get((start + from) / block));
+            for (total, sum) in total.iter_mut().zip(sums) {
+                *total += outer.map_or(sum, |&w| sum * A::from(w));
+            }
+        }
+        total
+    }
+
+    /// The pairs of one block.
+    #[inline]
+    fn block<A, B>(
+        &self,
+        parts: &mut [Part<'_, A>],
+        range: core::ops::Range<usize>,
+        weights: Option<&[A]>,
+        sums: &mut [A],
+        scratch: B,
+        fetch: impl Fn(&mut Part<'_, A>, usize) -> (A, A),
+    ) where
+        A: Algebra<F> + Copy,
+        B: AsMut<[A]> + Clone,
+    {
+        let (mut first, mut value, mut step) = (scratch.clone(), scratch.clone(), scratch);
+        let (first, value, step) = (first.as_mut(), value.as_mut(), step.as_mut());
+        let from = range.start;
+        for j in range {
+            for (((part, first), value), step) in parts.iter_mut().zip(&mut *first).zip(&mut *value).zip(&mut *step) {
+                let (low, high) = fetch(part, j);
+                *first = if self.at_one { high } else { low };
+                *value = high;
+                *step = high - low;
+            }
+            let weight = weights.and_then(|w| w.get(j - from));
+            let weighted = |value: A| weight.map_or(value, |&w| value * w);
+            let Some((at_first, at_others)) = sums.split_first_mut() else { continue };
+            *at_first += weighted(self.composition.evaluate(first));
+            for sum in at_others {
+                value.iter_mut().zip(&*step).for_each(|(v, s)| *v += *s);
+                *sum += weighted(self.composition.evaluate(value));
+            }
+        }
+    }
+}
+
+impl<A: p3_field::PrimeCharacteristicRing + Copy> Part<'_, A> {
+    #[inline]
+    fn load(&mut self, j: usize) -> (A, A) {
+        (self.low[j], self.high[j])
+    }
+
+    #[inline]
+    fn bind(&mut self, j: usize, r: A) -> (A, A) {
+        let low = self.low[j] + r * (self.low_second[j] - self.low[j]);
+        let high = self.high[j] + r * (self.high_second[j] - self.high[j]);
+        self.low[j] = low;
+        self.high[j] = high;
+        (low, high)
+    }
+}
+
+/// Cuts every factor into parts of `task` pairs; the parts of one task side by side.
+fn split<A>(factors: &mut [Vec<A>], pairs: usize, task: usize, kept: usize) -> Vec<Vec<Part<'_, A>>> {
+    let mut tasks: Vec<Vec<Part<'_, A>>> = (0..pairs.div_ceil(task)).map(|_| Vec::new()).collect();
+    for factor in factors {
+        let (first, second) = factor.split_at_mut(2 * pairs);
+        let (low, high) = first.split_at_mut(pairs);
+        let (low_second, high_second) = if kept == 2 { second.split_at(pairs) } else { (&second[..0], &second[..0]) };
+        let mut low_second = low_second.chunks(task);
+        let mut high_second = high_second.chunks(task);
+        for ((parts, low), high) in tasks.iter_mut().zip(low.chunks_mut(task)).zip(high.chunks_mut(task)) {
+            let low_second = low_second.next().unwrap_or(&[]);
+            let high_second = high_second.next().unwrap_or(&[]);
+            parts.push(Part { low, high, low_second, high_second });
+        }
+    }
+    tasks
+}

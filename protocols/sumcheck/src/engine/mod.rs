@@ -1,0 +1,232 @@
+//! The prover of eq-factored sumchecks.
+//!
+//! Claim: `c = Σ_x Π_i weight_i(x_i) · C(f_1(x), …, f_k(x))` over `x ∈ {0,1}^n`, with multilinear `f_j` given by
+//! their values and a composition `C` of degree `d`. Per round, with `P` pairs left:
+//!
+//! * one pass over memory binds the previous challenge and evaluates the round (`k` products per pair to bind);
+//! * `C` is evaluated at `d` points `0, 2, …, d`; `q(1)` follows from the claim (at `0` instead for `w = 0`);
+//! * the weights of the later variables are two short tables, one multiplied per pair and point, one per block,
+//!   whose first variable is dropped by adding halves: `eq(w, 0) + eq(w, 1) = 1` (Dao-Thaler, eprint 2024/1210);
+//! * if the later variables are only summed, nothing is multiplied at all.
+//!
+//! So a product of two under an eq weight costs `2·(1 + 1) + 2 = 6` products per pair, `6 N` in all.
+//! [`reference`] is the same prover written without any of this; both produce the same bytes.
+
+use p3_field::{Algebra, Field, PrimeCharacteristicRing};
+use zkml_core::{Cost, ProverTranscript, Suite};
+use zkml_device::count;
+
+use crate::Weight;
+use crate::round::evaluate_round;
+use crate::vector::{self, Pack, Vector, lanes};
+
+mod interpolate;
+mod kernel;
+pub mod reference;
+mod weights;
+
+use interpolate::Interpolation;
+use kernel::Pass;
+use weights::SuffixWeights;
+
+/// The polynomial `C` under the sum.
+pub trait Composition<F: Field>: Sync {
+    /// Degree in each variable of the cube, for multilinear factors: the total degree of `C`.
+    fn degree(&self) -> usize;
+
+    /// `C` at the factors' values; one body for scalars and registers.
+    fn evaluate<A: Algebra<F> + Copy>(&self, factors: &[A]) -> A;
+
+    /// Extension products of one evaluation, for counting.
+    fn products(&self) -> usize {
+        self.degree().saturating_sub(1)
+    }
+}
+
+/// The product of all factors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Product {
+    /// Number of factors.
+    pub factors: usize,
+}
+
+impl<F: Field> Composition<F> for Product {
+    fn degree(&self) -> usize {
+        self.factors
+    }
+
+    fn evaluate<A: Algebra<F> + Copy>(&self, factors: &[A]) -> A {
+        match factors {
+            [] => A::ONE,
+            [first, rest @ ..] => rest.iter().fold(*first, |product, &f| product * f),
+        }
+    }
+}
+
+/// Proves `weights.len()` rounds. Returns the bound point and the factors' values there.
+///
+/// Factors have `2^n` values (shorter ones are padded with zeros). The message of a round is derived from the
+/// claim, so a false claim gives a proof that the verifier's final check rejects.
+pub fn prove_rounds<S: Suite, C: Composition<S::Challenge>>(
+    composition: &C,
+    factors: Vec<impl Into<Vector<S>>>,
+    weights: &[Weight<S::Challenge>],
+    claim: S::Challenge,
+    transcript: &mut ProverTranscript<S>,
+) -> (Vec<S::Challenge>, Vec<S::Challenge>) {
+    let factors = factors.into_iter().map(Into::into).collect();
+    let mut prover = Rounds::<S>::new(factors, weights, composition.degree());
+    let mut claim = claim;
+    let mut point = Vec::with_capacity(weights.len());
+    for (i, &weight) in weights.iter().enumerate() {
+        let (constant, higher) = prover.round(composition, i, weight, claim);
+        transcript.write(&higher);
+        let r = transcript.challenge();
+        claim = evaluate_round(constant, &higher, r);
+        prover.pending = Some(r);
+        point.push(r);
+    }
+    (point, prover.finish())
+}
+
+/// Exact operations of [`prove_rounds`] for a composition of `factors` factors, and the proof's size.
+pub fn cost<S: Suite, C: Composition<S::Challenge>>(
+    composition: &C,
+    factors: usize,
+    weights: &[Weight<S::Challenge>],
+) -> Cost {
+    let (n, degree) = (weights.len(), composition.degree());
+    let mut tables = weights::Layout::new(weights, lanes::<S>());
+    let mut ext = tables.table_products();
+    for i in 0..n {
+        let width = if n - i > lanes::<S>().trailing_zeros() as usize { lanes::<S>() } else { 1 };
+        if i > 0 {
+            tables.drop_first();
+        }
+        let pairs = 1_usize << (n - 1 - i);
+        let (inner, blocks) = tables.multiplied(pairs);
+        ext += pairs * (degree * (composition.products() + usize::from(inner)) + usize::from(i > 0) * factors);
+        ext += blocks * width * degree;
+    }
+    ext += usize::from(n > 0) * factors;
+    Cost {
+        ext_mul: ext as f64,
+        base_ext_mul: (n * (degree + 1) * degree) as f64,
+        proof_elements: n * degree,
+        rounds: n,
+        ..Cost::default()
+    }
+}
+
+/// Factors and suffix weights: in registers while there are enough pairs, then one by one.
+enum Layer<S: Suite> {
+    Packed(Vec<Vec<Pack<S>>>, SuffixWeights<Pack<S>, S::Challenge>),
+    Scalar(Vec<Vec<S::Challenge>>, SuffixWeights<S::Challenge, S::Challenge>),
+}
+
+struct Rounds<S: Suite> {
+    layer: Layer<S>,
+    variables: usize,
+    pending: Option<S::Challenge>,
+    weights: Vec<Weight<S::Challenge>>,
+    interpolation: Interpolation<S>,
+}
+
+impl<S: Suite> Rounds<S> {
+    fn new(factors: Vec<Vector<S>>, weights: &[Weight<S::Challenge>], degree: usize) -> Self {
+        let variables = weights.len();
+        let layer = if Self::in_registers(variables) {
+            let length = (1 << variables) / lanes::<S>();
+            let factors = factors
+                .into_iter()
+                .map(|f| {
+                    let mut packed = f.into_packed();
+                    packed.resize(length, Pack::<S>::ZERO);
+                    packed
+                })
+                .collect();
+            Layer::Packed(factors, weights::packed::<S>(weights))
+        } else {
+            let factors = factors
+                .into_iter()
+                .map(|f| {
+                    let mut scalars = f.to_scalars();
+                    scalars.resize(1 << variables, S::Challenge::ZERO);
+                    scalars
+                })
+                .collect();
+            Layer::Scalar(factors, weights::scalar::<S>(weights))
+        };
+        let interpolation = Interpolation::<S>::new(degree);
+        Self { layer, variables, pending: None, weights: weights.to_vec(), interpolation }
+    }
+
+    /// Whether a round with `remaining` unbound variables fills registers with pairs.
+    fn in_registers(remaining: usize) -> bool {
+        remaining > lanes::<S>().trailing_zeros() as usize
+    }
+
+    /// Constant and higher coefficients of round `i`.
+    fn round<C: Composition<S::Challenge>>(
+        &mut self,
+        composition: &C,
+        i: usize,
+        weight: Weight<S::Challenge>,
+        claim: S::Challenge,
+    ) -> (S::Challenge, Vec<S::Challenge>) {
+        if !Self::in_registers(self.variables - i) {
+            self.leave_registers();
+        }
+        let at_one = weight == Weight::Eq(S::Challenge::ZERO);
+        let degree = composition.degree();
+        let pass = Pass { composition, bind: self.pending.take(), at_one, points: degree };
+        let dropped = (i > 0).then(|| self.weights[i]);
+        let sums: Vec<S::Challenge> = match &mut self.layer {
+            Layer::Packed(factors, tables) => {
+                dropped.into_iter().for_each(|w| tables.drop_first(w));
+                let sums = pass.run(factors, tables, lanes::<S>());
+                sums.into_iter().map(vector::sum_lanes::<S>).collect()
+            }
+            Layer::Scalar(factors, tables) => {
+                dropped.into_iter().for_each(|w| tables.drop_first(w));
+                pass.run(factors, tables, 1)
+            }
+        };
+        self.interpolation.coefficients(&complete(weight, claim, sums, at_one))
+    }
+
+    fn leave_registers(&mut self) {
+        if let Layer::Packed(factors, tables) = &self.layer {
+            let factors = factors.iter().map(|f| vector::unpack::<S>(f)).collect();
+            self.layer = Layer::Scalar(factors, weights::unpack::<S>(tables));
+        }
+    }
+
+    fn finish(mut self) -> Vec<S::Challenge> {
+        self.leave_registers();
+        let Layer::Scalar(mut factors, _) = self.layer else { return Vec::new() };
+        for factor in &mut factors {
+            if let Some(r) = self.pending {
+                vector::bind::<S>(factor, r);
+            }
+        }
+        factors.iter().map(|f| f.first().copied().unwrap_or_default()).collect()
+    }
+}
+
+/// The values `q(0), q(1), …, q(d)` from the evaluated ones and the claim.
+fn complete<F: Field>(weight: Weight<F>, claim: F, sums: Vec<F>, at_one: bool) -> Vec<F> {
+    let Some((&first, rest)) = sums.split_first() else { return vec![claim] };
+    let (zero, one) = match weight {
+        Weight::Sum => (first, claim - first),
+        // `claim = q(0)` says nothing about q(1), which was evaluated instead.
+        Weight::Eq(_) if at_one => (claim, first),
+        Weight::Eq(w) => (first, (claim - (F::ONE - w) * first) * w.try_inverse().unwrap_or(F::ZERO)),
+    };
+    [zero, one].into_iter().chain(rest.iter().copied()).collect()
+}
+
+/// Counts what one pass multiplies: `pairs` in scalars, `blocks` outer weights in registers.
+fn count_pass(pairs: usize, per_pair: usize, blocks: usize) {
+    count::ext_mul(pairs * per_pair + blocks);
+}

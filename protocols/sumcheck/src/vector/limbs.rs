@@ -1,0 +1,1 @@
+//! Small integers times extension elements with unreduced accumulation.
