@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! The workbench.
+mod catalogue;
+mod metrics;
+mod spec;
+fn main() {
+    print!("{}", spec::schema::schema_text());
+}

@@ -1,0 +1,307 @@
+//! An experiment file with its overrides applied, and the cells of its matrix.
+
+use std::path::{Path, PathBuf};
+
+use super::check::{Fault, check};
+use super::error::{Place, SpecError, SpecErrors};
+use super::overrides::{self, Override};
+use super::path::KeyPath;
+use super::schema;
+use super::tree::Tree;
+use super::types::Experiment;
+use super::yaml;
+
+/// Largest number of cells of one experiment: beyond it, a matrix is more likely a slip than a plan.
+const MAX_CELLS: usize = 10_000;
+
+/// One axis of the matrix.
+#[derive(Clone, Debug)]
+struct Axis {
+    path: KeyPath,
+    values: Vec<Tree>,
+    /// The override that gave the axis, as typed.
+    typed: Option<String>,
+}
+
+/// An experiment file after its overrides.
+#[derive(Debug)]
+pub(crate) struct Document {
+    /// The experiment's name: the file's stem.
+    pub(crate) name: String,
+    /// The file.
+    pub(crate) file: PathBuf,
+    text: String,
+    base: Tree,
+    axes: Vec<Axis>,
+    overrides: Vec<Override>,
+}
+
+/// One point of the matrix, typed.
+#[derive(Clone, Debug)]
+pub(crate) struct Cell {
+    /// The experiment without its matrix.
+    pub(crate) experiment: Experiment,
+    /// The axes' values, as `(path, value)` in the matrix's order.
+    pub(crate) point: Vec<(String, String)>,
+    indices: Vec<usize>,
+}
+
+impl Cell {
+    /// `path=value` for every axis.
+    pub(crate) fn label(&self) -> String {
+        let parts: Vec<String> = self.point.iter().map(|(path, value)| format!("{path}={value}")).collect();
+        if parts.is_empty() { "single cell".to_owned() } else { parts.join(" ") }
+    }
+}
+
+impl Document {
+    /// Reads a file and applies overrides.
+    pub(crate) fn open(file: &Path, typed: &[String]) -> Result<Self, SpecErrors> {
+        let text = std::fs::read_to_string(file).map_err(|e| {
+            SpecErrors(vec![SpecError {
+                file: file.display().to_string(),
+                place: Place::File(None),
+                line: None,
+                key: String::new(),
+                problem: "the experiment file cannot be read".to_owned(),
+                found: e.to_string(),
+                allowed: "a readable YAML file".to_owned(),
+                nearest: None,
+            }])
+        })?;
+        Self::from_text(file, text, typed)
+    }
+
+    /// As [`Document::open`], for text that has been read.
+    pub(crate) fn from_text(file: &Path, text: String, typed: &[String]) -> Result<Self, SpecErrors> {
+        let name = file.file_stem().map_or_else(|| "experiment".to_owned(), |s| s.to_string_lossy().into_owned());
+        let empty = Tree::Map(Vec::new());
+        let mut document =
+            Self { name, file: file.to_owned(), text, base: empty, axes: Vec::new(), overrides: Vec::new() };
+        document.base = yaml::parse(&document.text).map_err(|e| SpecErrors(vec![document.syntax_error(&e)]))?;
+        document.take_axes()?;
+        for text in typed {
+            document.apply(text)?;
+        }
+        Ok(document)
+    }
+
+    fn syntax_error(&self, error: &yaml::SyntaxError) -> SpecError {
+        SpecError {
+            file: self.file.display().to_string(),
+            place: Place::File(error.position),
+            line: error.position.and_then(|p| self.source_line(p.line)),
+            key: String::new(),
+            problem: "this is not well-formed YAML".to_owned(),
+            found: error.message.clone(),
+            allowed: "YAML: `key: value` lines, lists as `- item` or `[a, b]`, two spaces per level, no tabs"
+                .to_owned(),
+            nearest: None,
+        }
+    }
+
+    fn source_line(&self, line: usize) -> Option<String> {
+        self.text.lines().nth(line.checked_sub(1)?).map(str::to_owned)
+    }
+
+    /// Moves `matrix` out of the tree.
+    fn take_axes(&mut self) -> Result<(), SpecErrors> {
+        let matrix_path = KeyPath::default().key("matrix");
+        let matrix = match self.base.remove("matrix") {
+            None | Some(Tree::Scalar(serde_json::Value::Null)) => return Ok(()),
+            Some(Tree::Map(entries)) => entries,
+            Some(other) => {
+                let allowed = "a map from dotted key paths to lists, e.g. `model.0.protocol: [reveal, logkr]`";
+                let fault = Fault::value(&matrix_path, "wrong type at `matrix`", other.describe(), allowed);
+                return Err(SpecErrors(vec![self.error(None, &fault)]));
+            }
+        };
+        for (key, values) in matrix {
+            let path = matrix_path.key(&key);
+            match values {
+                Tree::List(values) if !values.is_empty() => {
+                    self.axes.push(Axis { path: KeyPath::parse(&key), values, typed: None });
+                }
+                other => {
+                    let problem = format!("the axis `{key}` is not a list of values");
+                    let fault = Fault::value(&path, problem, other.describe(), "a list with one or more values");
+                    return Err(SpecErrors(vec![self.error(None, &fault)]));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, typed: &str) -> Result<(), SpecErrors> {
+        let fail = |document: &Self, key: &KeyPath, problem: String, found: String, allowed: &str| {
+            SpecErrors(vec![SpecError {
+                file: document.file.display().to_string(),
+                place: Place::CommandLine(typed.to_owned()),
+                line: None,
+                key: key.to_string(),
+                problem,
+                found,
+                allowed: allowed.to_owned(),
+                nearest: None,
+            }])
+        };
+        let grammar = "key.path=value, or key.path=a,b,c to sweep";
+        let new = overrides::parse(typed).map_err(|problem| {
+            fail(
+                self,
+                &KeyPath::default(),
+                format!("this is not an override: {problem}"),
+                format!("`{typed}`"),
+                grammar,
+            )
+        })?;
+        self.axes.retain(|axis| axis.path != new.path);
+        if let Some(axis) = self.axes.iter().find(|a| new.path.below(&a.path).is_some()) {
+            let problem = format!("the matrix axis `{}` would overwrite `{}`", axis.path, new.path);
+            return Err(fail(self, &new.path, problem, format!("`{typed}`"), "an override of the whole axis"));
+        }
+        if let [single] = new.values.as_slice() {
+            if let Err(way) = self.base.set(&new.path, single.clone()) {
+                let found = self.base.get(&way).map_or_else(|| "nothing".to_owned(), Tree::describe);
+                let problem = format!("there is no `{}`", new.path);
+                return Err(fail(self, &way, problem, found, "a path into the maps and lists of the experiment"));
+            }
+        } else {
+            let axis = Axis { path: new.path.clone(), values: new.values.clone(), typed: Some(typed.to_owned()) };
+            self.axes.push(axis);
+        }
+        self.overrides.push(new);
+        Ok(())
+    }
+
+    /// Expands the matrix and checks every cell. All faults of all cells are returned at once, each once.
+    pub(crate) fn cells(&self) -> Result<Vec<Cell>, SpecErrors> {
+        let count = self.axes.iter().try_fold(1_usize, |n, axis| n.checked_mul(axis.values.len()));
+        let Some(count) = count.filter(|n| *n <= MAX_CELLS) else {
+            let path = KeyPath::default().key("matrix");
+            let found = self.axes.iter().map(|a| a.values.len().to_string()).collect::<Vec<_>>().join(" x ");
+            let fault = Fault::value(&path, "the matrix has too many cells", found, format!("{MAX_CELLS} or fewer"));
+            return Err(SpecErrors(vec![self.error(None, &fault)]));
+        };
+        let schema = schema::schema();
+        let (mut cells, mut errors) = (Vec::new(), Vec::new());
+        for number in 0..count {
+            match self.cell(&schema, number) {
+                Ok(cell) => cells.push(cell),
+                Err(SpecErrors(faults)) => {
+                    for fault in faults {
+                        if !errors.contains(&fault) {
+                            errors.push(fault);
+                        }
+                    }
+                }
+            }
+        }
+        if errors.is_empty() { Ok(cells) } else { Err(SpecErrors(errors)) }
+    }
+
+    /// The indices of a cell on each axis; the last axis runs fastest.
+    fn indices(&self, mut number: usize) -> Vec<usize> {
+        let mut indices = vec![0; self.axes.len()];
+        for (index, axis) in indices.iter_mut().zip(&self.axes).rev() {
+            *index = number % axis.values.len();
+            number /= axis.values.len();
+        }
+        indices
+    }
+
+    fn cell(&self, schema: &serde_json::Value, number: usize) -> Result<Cell, SpecErrors> {
+        let indices = self.indices(number);
+        let mut tree = self.base.clone();
+        let mut point = Vec::new();
+        for (axis, &index) in self.axes.iter().zip(&indices) {
+            let value = &axis.values[index];
+            point.push((axis.path.to_string(), value.short()));
+            if let Err(way) = tree.set(&axis.path, value.clone()) {
+                let found = tree.get(&way).map_or_else(|| "nothing".to_owned(), Tree::describe);
+                let problem = format!("the matrix axis `{}` leads nowhere", axis.path);
+                let fault = Fault::value(&axis.path, problem, found, "a path into the experiment");
+                return Err(SpecErrors(vec![self.error(Some(&indices), &fault)]));
+            }
+        }
+        let faults = check(schema, &tree);
+        if !faults.is_empty() {
+            return Err(SpecErrors(faults.iter().map(|f| self.error(Some(&indices), f)).collect()));
+        }
+        let experiment = serde_json::from_value(tree.to_json()).map_err(|e| {
+            let fault = Fault::value(
+                &KeyPath::default(),
+                "the experiment cannot be read",
+                e.to_string(),
+                "see `workbench schema`",
+            );
+            SpecErrors(vec![self.error(Some(&indices), &fault)])
+        })?;
+        Ok(Cell { experiment, point, indices })
+    }
+
+    /// A fault found in a cell after it was typed, with its place.
+    pub(crate) fn cell_error(&self, cell: &Cell, fault: &Fault) -> SpecErrors {
+        SpecErrors(vec![self.error(Some(&cell.indices), fault)])
+    }
+
+    /// A fault of the document, with its place. `indices` say which value of each axis is meant.
+    fn error(&self, indices: Option<&[usize]>, fault: &Fault) -> SpecError {
+        let place = self.place(indices, fault);
+        let line = match &place {
+            Place::File(Some(position)) => self.source_line(position.line),
+            _ => None,
+        };
+        SpecError {
+            file: self.file.display().to_string(),
+            place,
+            line,
+            key: fault.path.to_string(),
+            problem: fault.problem.clone(),
+            found: fault.found.clone(),
+            allowed: fault.allowed.clone(),
+            nearest: fault.nearest.clone(),
+        }
+    }
+
+    fn place(&self, indices: Option<&[usize]>, fault: &Fault) -> Place {
+        for (i, axis) in self.axes.iter().enumerate() {
+            let Some(rest) = fault.path.below(&axis.path).filter(|_| indices.is_some()) else { continue };
+            if let Some(typed) = &axis.typed {
+                return Place::CommandLine(typed.clone());
+            }
+            let index = indices.and_then(|n| n.get(i)).copied().unwrap_or(0);
+            let own = KeyPath::default().key("matrix").key(&axis.path.to_string()).index(index);
+            return Place::File(self.locate(&own.join(&rest), fault.at_key && !rest.segments().is_empty()));
+        }
+        let typed = self.overrides.iter().rev().find(|o| fault.path.below(&o.path).is_some());
+        match typed {
+            Some(new) => Place::CommandLine(new.text.clone()),
+            None => Place::File(self.locate(&fault.path, fault.at_key)),
+        }
+    }
+
+    /// The position of a path, or of the nearest node above it.
+    fn locate(&self, path: &KeyPath, at_key: bool) -> Option<yaml::Position> {
+        if let Some(position) = yaml::locate(&self.text, path, at_key) {
+            return Some(position);
+        }
+        let parent = path.parent().filter(|p| !p.segments().is_empty())?;
+        self.locate(&parent, true)
+    }
+
+    /// The experiment after overrides, matrix included, as YAML text.
+    pub(crate) fn resolved(&self) -> String {
+        let mut tree = self.base.clone();
+        if let (Tree::Map(entries), false) = (&mut tree, self.axes.is_empty()) {
+            let axes = self.axes.iter().map(|a| (a.path.to_string(), Tree::List(a.values.clone()))).collect();
+            entries.push(("matrix".to_owned(), Tree::Map(axes)));
+        }
+        yaml::to_text(&tree).unwrap_or_else(|e| format!("# {e}\n"))
+    }
+
+    /// The folder that input files are relative to.
+    pub(crate) fn folder(&self) -> &Path {
+        self.file.parent().unwrap_or_else(|| Path::new("."))
+    }
+}

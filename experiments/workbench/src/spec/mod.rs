@@ -1,0 +1,27 @@
+//! Experiment files: text, overrides, matrix, typed cells, and errors that say where.
+//!
+//! A [`Document`] is the file after overrides. [`Document::cells`] expands its matrix and checks every cell against
+//! the schema that is generated from [`Experiment`]; [`Document::error`] turns any later fault at a key path into an
+//! error with file, line and source text.
+
+mod check;
+pub(crate) mod choice;
+mod document;
+mod error;
+mod overrides;
+mod path;
+pub(crate) mod schema;
+mod tree;
+mod types;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use check::Fault;
+pub(crate) use choice::{Choice, Named};
+pub(crate) use document::{Cell, Document};
+pub(crate) use error::{Place, SpecError, SpecErrors, nearest};
+pub(crate) use path::KeyPath;
+pub(crate) use tree::Tree;
+pub(crate) use types::{Experiment, Input, Layer, Limits, Measure, RmsNorm};

@@ -1,0 +1,162 @@
+//! Exact texts of errors, overrides and matrix expansion.
+
+use std::path::Path;
+
+use super::{Document, SpecErrors};
+
+const BASE: &str = "\
+schema: 1
+about: A test
+input: {file: data/x.npy}
+model:
+  - rmsnorm: {gain: norm.gain, eps: 1e-5}
+    protocol: logkr
+measure: {samples: 3}
+";
+
+fn document(text: &str, overrides: &[&str]) -> Result<Document, SpecErrors> {
+    let typed: Vec<String> = overrides.iter().map(|s| (*s).to_owned()).collect();
+    Document::from_text(Path::new("test.yaml"), text.to_owned(), &typed)
+}
+
+fn errors(text: &str, overrides: &[&str]) -> String {
+    match document(text, overrides).and_then(|d| d.cells()) {
+        Ok(cells) => format!("no error, {} cells", cells.len()),
+        Err(errors) => errors.to_string(),
+    }
+}
+
+#[test]
+fn an_unknown_key_is_shown_with_line_and_nearest_match() {
+    let text = BASE.replace("gain: norm.gain", "gian: norm.gain");
+    assert_eq!(
+        errors(&text, &[]),
+        "\
+test.yaml:5:15: unknown key `model.0.rmsnorm.gian`
+  5 |   - rmsnorm: {gian: norm.gain, eps: 1e-5}
+    |               ^
+  key:      model.0.rmsnorm.gian
+  found:    `gian`
+  allowed:  bits, eps, gain, limb_bits
+  nearest:  gain
+test.yaml:5:5: missing key `model.0.rmsnorm.gain`
+  5 |   - rmsnorm: {gian: norm.gain, eps: 1e-5}
+    |     ^
+  key:      model.0.rmsnorm.gain
+  found:    nothing
+  allowed:  a text"
+    );
+}
+
+#[test]
+fn an_unknown_top_level_key_is_shown_at_the_key() {
+    let text = BASE.replace("measure:", "mesure:");
+    assert_eq!(
+        errors(&text, &[]),
+        "\
+test.yaml:7:1: unknown key `mesure`
+  7 | mesure: {samples: 3}
+    | ^
+  key:      mesure
+  found:    `mesure`
+  allowed:  about, allow_weak, checks, device, input, matrix, measure, merge_lookups, model, protocol, schema, security_bits, suite
+  nearest:  measure"
+    );
+}
+
+#[test]
+fn a_wrong_type_is_shown_with_line_and_column() {
+    let text = BASE.replace("samples: 3", "samples: many");
+    assert_eq!(
+        errors(&text, &[]),
+        "\
+test.yaml:7:20: wrong type at `measure.samples`
+  7 | measure: {samples: many}
+    |                    ^
+  key:      measure.samples
+  found:    the text `many`
+  allowed:  a whole number from 1 to 10000"
+    );
+}
+
+#[test]
+fn an_unknown_protocol_is_shown_with_the_known_ones() {
+    let text = BASE.replace("protocol: logkr", "protocol: logker");
+    let shown = errors(&text, &[]);
+    assert!(shown.starts_with("test.yaml:6:15: unknown protocol `logker`\n"), "{shown}");
+    assert!(shown.contains("  nearest:  logkr"), "{shown}");
+    let text = BASE.replace("protocol: logkr", "protocol: {einsum: sumcheck, lokup: logkr}");
+    let shown = errors(&text, &[]);
+    assert!(shown.contains("unknown protocol `model.0.protocol.lokup`"), "{shown}");
+    assert!(shown.contains("  nearest:  lookup"), "{shown}");
+}
+
+#[test]
+fn a_syntax_error_has_a_line() {
+    let text = BASE.replace("input: {file: data/x.npy}", "input: {file: data/x.npy");
+    assert!(errors(&text, &[]).starts_with("test.yaml:4:6: this is not well-formed YAML\n"), "{}", errors(&text, &[]));
+    let text = format!("{BASE}about: again\n");
+    assert!(errors(&text, &[]).starts_with("test.yaml:8:1: this is not well-formed YAML\n"), "{}", errors(&text, &[]));
+    assert!(errors(&text, &[]).contains("found:    the key `about` is given twice"));
+}
+
+#[test]
+fn faults_of_overrides_name_the_command_line() {
+    assert_eq!(
+        errors(BASE, &["suite=goldilock"]),
+        "\
+test.yaml, command line `suite=goldilock`: unknown suite `goldilock`
+  key:      suite
+  found:    `goldilock`
+  allowed:  goldilocks, goldilocks3
+  nearest:  goldilocks"
+    );
+    assert!(errors(BASE, &["model.3.protocol=reveal"]).contains("there is no `model.3.protocol`"));
+    assert!(errors(BASE, &["input.rows=0"]).contains("`input.rows` is out of range"));
+}
+
+#[test]
+fn overrides_replace_add_and_sweep() {
+    let cells = document(BASE, &["measure.samples=5", "input.rows=16,64", "allow_weak=true"]).unwrap().cells().unwrap();
+    assert_eq!(cells.len(), 2);
+    assert_eq!(cells[1].experiment.measure.samples, 5);
+    assert_eq!(cells[1].experiment.input.rows, Some(64));
+    assert!(cells[0].experiment.allow_weak);
+    assert_eq!(cells[0].label(), "input.rows=16");
+}
+
+#[test]
+fn the_matrix_expands_to_every_combination_in_order() {
+    let text =
+        format!("{BASE}matrix:\n  model.0.protocol: [reveal, {{logkr: {{form: product}}}}]\n  input.rows: [16, 64]\n");
+    let labels: Vec<String> = document(&text, &[]).unwrap().cells().unwrap().iter().map(super::Cell::label).collect();
+    assert_eq!(
+        labels,
+        [
+            "model.0.protocol=reveal input.rows=16",
+            "model.0.protocol=reveal input.rows=64",
+            "model.0.protocol={logkr: {form: product}} input.rows=16",
+            "model.0.protocol={logkr: {form: product}} input.rows=64",
+        ]
+    );
+    let replaced = document(&text, &["model.0.protocol=logkr"]).unwrap().cells().unwrap();
+    assert_eq!(replaced.len(), 2);
+    assert!(errors(&text, &["model.0.protocol.lookup=reveal"]).contains("would overwrite"));
+}
+
+#[test]
+fn a_fault_in_one_value_of_the_matrix_is_shown_once_at_that_value() {
+    let text = format!("{BASE}matrix:\n  model.0.protocol: [reveal, logker]\n  input.rows: [16, 64]\n");
+    let shown = errors(&text, &[]);
+    assert!(shown.starts_with("test.yaml:9:30: unknown protocol `logker`\n"), "{shown}");
+    assert_eq!(shown.matches("unknown protocol").count(), 1);
+}
+
+#[test]
+fn the_resolved_file_reads_back_to_the_same_cells() {
+    let text = format!("{BASE}matrix:\n  input.rows: [16, 64]\n");
+    let first = document(&text, &["measure.samples=7"]).unwrap();
+    let second = document(&first.resolved(), &[]).unwrap();
+    let experiments = |d: &Document| d.cells().unwrap().into_iter().map(|c| c.experiment).collect::<Vec<_>>();
+    assert_eq!(experiments(&first), experiments(&second));
+}
