@@ -1,0 +1,119 @@
+//! The soundness error of a whole proof.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use zkml_commitment::CommittedSuite;
+use zkml_core::soundness::total_bits;
+use zkml_core::{ErrorTerm, Relation, RelationId, TensorId};
+
+use crate::plan::{Plan, Step};
+
+/// Every error term of a proof, and what they add up to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SoundnessReport {
+    /// Minus the logarithm of the sum of all terms.
+    pub bits: f64,
+    /// The terms; those of protocols already pay for the commitment's candidates.
+    pub terms: Vec<ErrorTerm>,
+    /// The bound that the commitment's terms rest on.
+    pub regime: String,
+}
+
+pub(crate) fn report<S: CommittedSuite>(plan: &Plan<S>) -> SoundnessReport {
+    let claims = claim_bounds(plan);
+    let field = S::challenge_bits();
+    let mut own: Vec<ErrorTerm> = plan
+        .summary()
+        .into_iter()
+        .flat_map(|relation| {
+            let scope = relation.scope;
+            relation.terms.into_iter().map(move |t| ErrorTerm { name: format!("{scope}/{}", t.name), ..t })
+        })
+        .collect();
+    let points: usize = plan.constraint_shapes().iter().map(zkml_core::Shape::variables).sum();
+    own.push(ErrorTerm::over_field("constraints/points", points as f64, field));
+    own.push(ErrorTerm::over_field("merged claims", merge_numerator(plan, &claims), field));
+
+    let committed = plan.committed();
+    let count = |tensors: &[TensorId]| tensors.iter().map(|t| claims.get(t).copied().unwrap_or(0)).sum::<usize>();
+    let mut opening = Vec::new();
+    let (mut candidates, mut regime) = (0.0, String::from("nothing is committed"));
+    if !committed.is_empty() {
+        let soundness = S::opening_soundness(&plan.shapes(&committed), count(&committed));
+        candidates = soundness.log2_candidates;
+        regime = soundness.regime;
+        opening.extend(prefixed("opening", soundness.terms));
+    }
+    let fixed = plan.fixed();
+    if !fixed.is_empty() && !plan.fixed_in_clear() {
+        // The key's commitment is made by whoever makes the keys, honestly: it has one candidate, but its
+        // opening is still a proof.
+        opening.extend(prefixed("weights", S::opening_soundness(&plan.shapes(&fixed), count(&fixed)).terms));
+    }
+    let terms: Vec<ErrorTerm> = own
+        .into_iter()
+        .map(|t| t.over_candidates(candidates))
+        .chain(opening)
+        .filter(|t| t.log2_error.is_finite())
+        .collect();
+    SoundnessReport { bits: total_bits(&terms), terms, regime }
+}
+
+fn prefixed(prefix: &str, terms: Vec<ErrorTerm>) -> impl Iterator<Item = ErrorTerm> {
+    terms.into_iter().map(move |t| ErrorTerm { name: format!("{prefix}/{}", t.name), ..t })
+}
+
+/// Batching `c` claims on a tensor of `n` variables by powers of a challenge, and its sumcheck of degree 2.
+fn merge_numerator<S: CommittedSuite>(plan: &Plan<S>, claims: &BTreeMap<TensorId, usize>) -> f64 {
+    plan.steps()
+        .iter()
+        .map(|step| match *step {
+            Step::Definition(tensor, _) => match claims.get(&tensor).copied().unwrap_or(0) {
+                0 | 1 => 0.0,
+                c => (c - 1 + 2 * plan.shape(tensor).variables()) as f64,
+            },
+            _ => 0.0,
+        })
+        .sum()
+}
+
+/// An upper bound on the number of claims on each tensor: equal claims are counted as if they differed.
+fn claim_bounds<S: CommittedSuite>(plan: &Plan<S>) -> BTreeMap<TensorId, usize> {
+    let mut claims: BTreeMap<TensorId, usize> = BTreeMap::new();
+    for step in plan.steps() {
+        let (id, incoming) = match *step {
+            Step::Lookup(id) => (id, 1),
+            Step::Constraint(id) => (id, 1),
+            Step::Definition(tensor, id) => (id, claims.get(&tensor).copied().unwrap_or(0)),
+        };
+        add_claims(plan, id, incoming, &mut claims);
+    }
+    claims
+}
+
+fn add_claims<S: CommittedSuite>(
+    plan: &Plan<S>,
+    id: RelationId,
+    incoming: usize,
+    claims: &mut BTreeMap<TensorId, usize>,
+) {
+    let Some(relation) = plan.relation(id) else { return };
+    let is_definition = relation.output().is_some_and(|o| plan.definition(o) == Some(id));
+    if let Some(output) = relation.output()
+        && !is_definition
+    {
+        *claims.entry(output).or_default() += 1;
+    }
+    let per_input = |tensor: TensorId| match relation {
+        Relation::Einsum(_) => 1,
+        Relation::Affine(_) => incoming,
+        Relation::Lookup(_) => plan.shape(tensor).blocks().len(),
+    };
+    for tensor in relation.inputs() {
+        *claims.entry(tensor).or_default() += per_input(tensor);
+    }
+    for &advice in plan.instance(id).map_or(&[][..], |i| i.advice) {
+        *claims.entry(advice).or_default() += 1;
+    }
+}
