@@ -1,0 +1,291 @@
+//! The rounds of the witness tree's leaf layer.
+//!
+//! With `D = n + λ d` for each child, `λ · (n0 d1 + n1 d0 + λ d0 d1) = D0 D1 - n0 n1`. Here `n0 = 1`, and `n1` is the
+//! indicator of the stored leaves, whose extension is known. So the layer is the sumcheck of one product, of
+//! `D0 = 1 + λ d0` and `D1`, which is `1 + λ d1` on stored leaves and the constant `λ` on the tail. Only the stored part of
+//! `D1` is touched: binding keeps the tail constant.
+
+use p3_field::{Field, PrimeCharacteristicRing};
+use zkml_core::{ProveError, Suite, mle};
+use zkml_device::count;
+
+use super::eq::SplitEq;
+use super::gates::{GRAIN, add_weighted};
+use super::lanes::{Lanes, Packed, sum_lanes, unpack, width};
+use super::{Children, Leaves};
+
+/// The leaf layer during its sumcheck.
+pub(super) struct ProductRounds<S: Suite> {
+    columns: Columns<S>,
+    lambda: S::Challenge,
+    inverse: S::Challenge,
+    /// Stored leaves of the right half.
+    stored: usize,
+}
+
+enum Columns<S: Suite> {
+    Packed(Product<Packed<S>, S::Challenge>),
+    Plain(Product<S::Challenge, S::Challenge>),
+}
+
+/// `D0`, and the stored part of `D1` before its constant tail.
+struct Product<T, F> {
+    full: Vec<T>,
+    ragged: Vec<T>,
+    tail: F,
+}
+
+impl<S: Suite> ProductRounds<S> {
+    /// Computes the leaves from the witness: `(1 + λ α) - Σ λ β^(j-1) w_j`.
+    ///
+    /// Errors if `λ` is zero.
+    pub(super) fn new(
+        leaves: &Leaves<'_, S::Challenge>,
+        lambda: S::Challenge,
+        scope: &str,
+    ) -> Result<Self, ProveError> {
+        let unlucky = || ProveError::UnluckyChallenge { scope: scope.to_owned(), what: "lambda is zero" };
+        let inverse = lambda.try_inverse().ok_or_else(unlucky)?;
+        let Leaves { layout, columns, fingerprint } = leaves;
+        let coefficients: Vec<_> = fingerprint.powers.iter().map(|&p| -(lambda * p)).collect();
+        let constant = S::Challenge::ONE + lambda * fingerprint.alpha;
+        let mut full: Vec<Packed<S>> = columns.affine::<S>(constant, &coefficients, lambda);
+        let half = 1_usize << layout.variables().saturating_sub(1);
+        let columns = if half >= width::<S>() {
+            let ragged = full.split_off(half / width::<S>());
+            Columns::Packed(Product { full, ragged, tail: lambda })
+        } else {
+            let mut full = unpack::<S>(&full);
+            full.resize(2 * half, lambda);
+            let ragged = full.split_off(half);
+            Columns::Plain(Product { full, ragged, tail: lambda })
+        };
+        Ok(Self { columns, lambda, inverse, stored: layout.leaves() - half })
+    }
+
+    /// Value at 0 and leading coefficient of this round's polynomial, after binding the last coordinate of `bound`.
+    ///
+    /// Costs 6 products per pair of bound, stored leaves (4 in the first round).
+    pub(super) fn round(&mut self, bound: &[S::Challenge], z: &[S::Challenge], eq: &SplitEq<S>) -> [S::Challenge; 2] {
+        let [at_zero, leading] = self.product_round(bound.last().copied(), eq);
+        let mut point = bound.to_vec();
+        point.push(S::Challenge::ZERO);
+        point.extend(z.iter().skip(point.len()));
+        let numerators = mle::prefix_indicator(&point, self.stored);
+        [(at_zero - numerators) * self.inverse, leading * self.inverse]
+    }
+
+    fn product_round(&mut self, r: Option<S::Challenge>, eq: &SplitEq<S>) -> [S::Challenge; 2] {
+        if let Columns::Packed(product) = &mut self.columns {
+            let bound = if r.is_some() { product.full.len() / 2 } else { product.full.len() };
+            if bound >= 2 {
+                return product.round(r, &eq.outer, &eq.packed).map(sum_lanes::<S>);
+            }
+            if let Some(r) = r {
+                product.bind(r);
+            }
+            let (full, ragged) = (unpack::<S>(&product.full), unpack::<S>(&product.ragged));
+            let mut plain = Product { full, ragged, tail: self.lambda };
+            let sums = plain.round(None, &eq.outer, &eq.inner);
+            self.columns = Columns::Plain(plain);
+            return sums;
+        }
+        let Columns::Plain(product) = &mut self.columns else { return [S::Challenge::ZERO; 2] };
+        product.round(r, &eq.outer, &eq.inner)
+    }
+
+    /// The children at the point whose coordinates were all but the last bound already.
+    pub(super) fn finish(self, point: &[S::Challenge]) -> Children<S::Challenge> {
+        let mut product = match self.columns {
+            Columns::Plain(product) => product,
+            Columns::Packed(p) => {
+                Product { full: unpack::<S>(&p.full), ragged: unpack::<S>(&p.ragged), tail: self.lambda }
+            }
+        };
+        if let Some(&r) = point.last() {
+            product.bind(r);
+        }
+        let n = [S::Challenge::ONE, mle::prefix_indicator(point, self.stored)];
+        let columns = [product.full[0], product.ragged.first().copied().unwrap_or(self.lambda)];
+        let d = [0, 1].map(|i| (columns[i] - n[i]) * self.inverse);
+        Children { n, d, numerators_known: true }
+    }
+}
+
+impl<F: Field, T: Lanes<F>> Product<T, F> {
+    const LANES: usize = size_of::<T>() / size_of::<F>();
+
+    fn round(&mut self, r: Option<F>, outer: &[F], inner: &[T]) -> [T; 2] {
+        match r {
+            None => {
+                let pairs = self.full.len() / 2;
+                self.count(pairs);
+                let (full, ragged) = (parts::<T, 2>(&mut self.full, pairs), parts::<T, 2>(&mut self.ragged, pairs));
+                evaluate(full, ragged, T::from(self.tail), outer, inner)
+            }
+            Some(r) => {
+                let pairs = self.full.len() / 4;
+                self.count_bind(2 * pairs);
+                let (full, ragged) = (parts::<T, 4>(&mut self.full, pairs), parts::<T, 4>(&mut self.ragged, pairs));
+                let sums = bind_evaluate(full, ragged, (r, self.tail), outer, inner);
+                self.full.truncate(2 * pairs);
+                self.ragged.truncate(2 * pairs);
+                self.count(pairs);
+                sums
+            }
+        }
+    }
+
+    fn bind(&mut self, r: F) {
+        let half = self.full.len() / 2;
+        self.count_bind(half);
+        let (r, tail) = (T::from(r), T::from(self.tail));
+        for values in [&mut self.full, &mut self.ragged] {
+            let [low, high] = parts::<T, 2>(values, half);
+            for (j, l) in low.iter_mut().enumerate() {
+                *l += r * (high.get(j).copied().unwrap_or(tail) - *l);
+            }
+            values.truncate(half);
+        }
+    }
+
+    /// Counts the evaluation of a round of so many pairs.
+    fn count(&self, pairs: usize) {
+        let products = self.ragged.len().min(pairs);
+        count::ext_mul((4 * products + (pairs - products)) * Self::LANES);
+    }
+
+    /// Counts binding to length `half`.
+    fn count_bind(&self, half: usize) {
+        count::ext_mul((half + self.ragged.len().min(half)) * Self::LANES);
+    }
+}
+
+fn evaluate<F: Field, T: Lanes<F>>(
+    full: [&mut [T]; 2],
+    ragged: [&mut [T]; 2],
+    tail: T,
+    outer: &[F],
+    inner: &[T],
+) -> [T; 2] {
+    if splits::<F, T>(outer, inner) {
+        let middle = outer.len() / 2;
+        let (o0, o1) = outer.split_at(middle);
+        let (f0, f1) = split(full, middle * inner.len());
+        let (g0, g1) = split(ragged, middle * inner.len());
+        let (a, b) = rayon::join(|| evaluate(f0, g0, tail, o0, inner), || evaluate(f1, g1, tail, o1, inner));
+        return [a[0] + b[0], a[1] + b[1]];
+    }
+    let ([f0, f1], [g0, g1]) = (full, ragged);
+    let mut total = [T::ZERO; 2];
+    for (i, &weight) in outer.iter().enumerate() {
+        let mut sums = Sums::new(tail);
+        for (j, &e) in (i * inner.len()..).zip(inner) {
+            let low = g0.get(j).copied();
+            sums.add(e, [f0[j], f1[j]], low, || g1.get(j).copied());
+        }
+        add_weighted(&mut total, sums.finish(), weight);
+    }
+    total
+}
+
+/// Binds `r` and evaluates the next round in one pass over memory.
+fn bind_evaluate<F: Field, T: Lanes<F>>(
+    full: [&mut [T]; 4],
+    ragged: [&mut [T]; 4],
+    (r, tail): (F, F),
+    outer: &[F],
+    inner: &[T],
+) -> [T; 2] {
+    if splits::<F, T>(outer, inner) {
+        let middle = outer.len() / 2;
+        let (o0, o1) = outer.split_at(middle);
+        let (f0, f1) = split(full, middle * inner.len());
+        let (g0, g1) = split(ragged, middle * inner.len());
+        let (a, b) =
+            rayon::join(|| bind_evaluate(f0, g0, (r, tail), o0, inner), || bind_evaluate(f1, g1, (r, tail), o1, inner));
+        return [a[0] + b[0], a[1] + b[1]];
+    }
+    let ([f0, f1, f2, f3], [g0, g1, g2, g3]) = (full, ragged);
+    let (r, tail) = (T::from(r), T::from(tail));
+    let mut total = [T::ZERO; 2];
+    for (i, &weight) in outer.iter().enumerate() {
+        let mut sums = Sums::new(tail);
+        for (j, &e) in (i * inner.len()..).zip(inner) {
+            f0[j] += r * (f2[j] - f0[j]);
+            f1[j] += r * (f3[j] - f1[j]);
+            let low = bind_stored(g0.get_mut(j), g2.get(j), r, tail);
+            sums.add(e, [f0[j], f1[j]], low, || bind_stored(g1.get_mut(j), g3.get(j), r, tail));
+        }
+        add_weighted(&mut total, sums.finish(), weight);
+    }
+    total
+}
+
+#[inline(always)]
+fn bind_stored<T: PrimeCharacteristicRing + Copy>(low: Option<&mut T>, high: Option<&T>, r: T, tail: T) -> Option<T> {
+    let low = low?;
+    *low += r * (*high.unwrap_or(&tail) - *low);
+    Some(*low)
+}
+
+/// Sums within one chunk.
+struct Sums<T> {
+    at_zero: T,
+    leading: T,
+    /// `Σ eq · D0` over pairs whose `D1` is the tail.
+    linear: T,
+    tail: T,
+}
+
+impl<T: PrimeCharacteristicRing + Copy> Sums<T> {
+    fn new(tail: T) -> Self {
+        Self { at_zero: T::ZERO, leading: T::ZERO, linear: T::ZERO, tail }
+    }
+
+    /// Adds one pair; `low` and `high` are the stored values of `D1`. A stored `high` implies a stored `low`.
+    #[inline(always)]
+    fn add(&mut self, e: T, full: [T; 2], low: Option<T>, high: impl FnOnce() -> Option<T>) {
+        match low {
+            Some(low) => {
+                let high = high().unwrap_or(self.tail);
+                self.at_zero += e * (full[0] * low);
+                self.leading += e * ((full[1] - full[0]) * (high - low));
+            }
+            None => self.linear += e * full[0],
+        }
+    }
+
+    fn finish(self) -> [T; 2] {
+        [self.at_zero + self.linear * self.tail, self.leading]
+    }
+}
+
+fn splits<F, T>(outer: &[F], inner: &[T]) -> bool {
+    outer.len() > 1 && outer.len() * inner.len() > GRAIN / (size_of::<T>() / size_of::<F>())
+}
+
+/// The first `N` runs of `length`; the last ones may be shorter or empty.
+fn parts<T, const N: usize>(values: &mut [T], length: usize) -> [&mut [T]; N] {
+    let mut rest = values;
+    core::array::from_fn(|_| {
+        let all = core::mem::take(&mut rest);
+        let at = length.min(all.len());
+        let (part, tail) = all.split_at_mut(at);
+        rest = tail;
+        part
+    })
+}
+
+fn split<T, const N: usize>(parts: [&mut [T]; N], at: usize) -> ([&mut [T]; N], [&mut [T]; N]) {
+    let mut later: [&mut [T]; N] = core::array::from_fn(|_| &mut [][..]);
+    let mut slots = later.iter_mut();
+    let first = parts.map(|part| {
+        let (head, tail) = part.split_at_mut(at.min(part.len()));
+        if let Some(slot) = slots.next() {
+            *slot = tail;
+        }
+        head
+    });
+    (first, later)
+}
