@@ -44,8 +44,7 @@ where
     let stacking = Stacking::new(shapes).map_err(statement)?;
     let terms = Terms::new(&stacking, claims).map_err(statement)?;
     let root = wire::root(commitment).ok_or_else(|| transcript.encoding("the Merkle root"))?;
-    let pcs = whir::pcs(params::choose::<S>(stacking.variables).map_err(statement)?, stacking.variables)
-        .map_err(statement)?;
+    let pcs = params::choose::<S>(stacking.variables).map_err(statement)?;
 
     absorb_statement!(transcript, shapes, commitment, claims);
     let sent = transcript.read(terms.sent())?;
@@ -114,12 +113,11 @@ mod prover {
     {
         let failed = failed("commitment".to_owned());
         let stacking = Stacking::new(shapes).map_err(&failed)?;
-        let parameters = params::choose::<S>(stacking.variables).map_err(&failed)?;
+        let pcs = params::choose::<S>(stacking.variables).map_err(&failed)?;
         let stacked = stacking.fill(columns).ok_or_else(|| ProveError::Witness {
             scope: "commitment".to_owned(),
             what: "there must be one column per shape, with as many cells".to_owned(),
         })?;
-        let pcs = whir::pcs::<S::Challenge>(parameters, stacking.variables).map_err(&failed)?;
         let (root, committed) = whir::prover::commit(&pcs, stacked, S::challenger()).map_err(&failed)?;
         let root = root.roots().concat();
         Ok((root.clone(), ProverData { stacking, root, committed }))
@@ -141,8 +139,7 @@ mod prover {
         let failed = failed(scope.clone());
         let stacking = &data.stacking;
         let terms = Terms::new(stacking, claims).map_err(&failed)?;
-        let pcs = whir::pcs(params::choose::<S>(stacking.variables).map_err(&failed)?, stacking.variables)
-            .map_err(&failed)?;
+        let pcs = params::choose::<S>(stacking.variables).map_err(&failed)?;
         let column = data.committed.table(0).poly(0);
         let stacked = column.as_slice();
 

@@ -8,7 +8,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use zkml_commitment::{CommittedSuite, OpeningClaim};
 use zkml_core::mle::evaluate;
-use zkml_core::{ProverTranscript, Shape, Suite, VerifierTranscript, VerifyError};
+use zkml_core::{ProverTranscript, Shape, VerifierTranscript, VerifyError};
 use zkml_device::Column;
 
 /// Tensors, their commitment and claims on them.

@@ -1,0 +1,79 @@
+//! Prints what commitments cost: sizes, suites, threads. `cargo run --release -p zkml-commitment --example openings`
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use p3_field::PrimeCharacteristicRing;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use zkml_commitment::{CommittedSuite, OpeningClaim};
+use zkml_core::mle::evaluate;
+use zkml_core::soundness::total_bits;
+use zkml_core::{Goldilocks, Goldilocks3, ProverTranscript, Shape, VerifierTranscript};
+use zkml_device::Column;
+
+const RUNS: usize = 3;
+const CLAIMS: usize = 4;
+
+fn timed<T>(body: impl Fn() -> T) -> (Duration, T) {
+    let once = || {
+        let start = Instant::now();
+        let result = body();
+        (start.elapsed(), result)
+    };
+    (0..RUNS).map(|_| once()).min_by_key(|(time, _)| *time).unwrap_or_else(once)
+}
+
+fn measure<S: CommittedSuite>(variables: usize, threads: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let mut rng = SmallRng::seed_from_u64(1);
+    let shapes = [Shape::new([1 << (variables - 6), 64]).ok_or("no such shape")?];
+    let values: Vec<i8> = (0..1 << variables).map(|_| rng.random()).collect();
+    let columns = [Arc::new(Column::I8(values))];
+    let claims: Vec<OpeningClaim<S::Challenge>> = (0..CLAIMS)
+        .map(|_| {
+            let point: Vec<S::Challenge> = (0..variables).map(|_| S::Challenge::from_u64(rng.random())).collect();
+            let value = evaluate(&shapes[0], &point, |i| S::from_i64(columns[0].get(i).unwrap_or(0)));
+            OpeningClaim { tensor: 0, point, value }
+        })
+        .collect();
+    let (commit, committed) = timed(|| S::commit(&shapes, &columns));
+    let (root, data) = committed?;
+    let (open, proof) = timed(|| {
+        let mut transcript = ProverTranscript::<S>::new();
+        S::open(&data, &claims, &mut transcript).map(|()| transcript.finish().0)
+    });
+    let proof = proof?;
+    let (verify, verified) = timed(|| {
+        let mut transcript = VerifierTranscript::<S>::new(&proof);
+        S::verify_opening(&shapes, &root, &claims, &mut transcript)?;
+        transcript.finish()
+    });
+    verified?;
+    let soundness = S::opening_soundness(&shapes, CLAIMS);
+    println!(
+        "| 2^{variables} | {} | {threads} | {:.1} | {:.1} | {:.2} | {:.1} | {:.1} | {} |",
+        S::ID,
+        1e3 * commit.as_secs_f64(),
+        1e3 * open.as_secs_f64(),
+        1e3 * verify.as_secs_f64(),
+        proof.len() as f64 / 1024.0,
+        total_bits(&soundness.terms),
+        soundness.regime,
+    );
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("| cells | suite | threads | commit (ms) | open (ms) | verify (ms) | proof (KiB) | bits | regime |");
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        for variables in [12, 16, 18, 20] {
+            pool.install(|| {
+                measure::<Goldilocks>(variables, threads).map_err(|e| e.to_string())?;
+                measure::<Goldilocks3>(variables, threads).map_err(|e| e.to_string())
+            })?;
+        }
+    }
+    Ok(())
+}
