@@ -25,6 +25,13 @@ impl<EF: Clone + PartialEq> Ledger<EF> {
         }
     }
 
+    /// Adds several claims.
+    pub fn extend(&mut self, claims: Vec<Claim<EF>>) {
+        for claim in claims {
+            self.add(claim);
+        }
+    }
+
     /// The value claimed for a tensor at a point, if there is one.
     pub fn value_at(&self, tensor: TensorId, point: &[EF]) -> Option<EF> {
         self.claims.get(&tensor)?.iter().find(|c| c.point == point).map(|c| c.value.clone())

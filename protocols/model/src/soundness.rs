@@ -83,8 +83,7 @@ fn claim_bounds<S: CommittedSuite>(plan: &Plan<S>) -> BTreeMap<TensorId, usize> 
     let mut claims: BTreeMap<TensorId, usize> = BTreeMap::new();
     for step in plan.steps() {
         let (id, incoming) = match *step {
-            Step::Lookup(id) => (id, 1),
-            Step::Constraint(id) => (id, 1),
+            Step::Lookup(id) | Step::Constraint(id) => (id, 1),
             Step::Definition(tensor, id) => (id, claims.get(&tensor).copied().unwrap_or(0)),
         };
         add_claims(plan, id, incoming, &mut claims);

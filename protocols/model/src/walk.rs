@@ -63,7 +63,7 @@ impl<S: CommittedSuite, X: Side<S>> Walk<'_, S, X> {
             Step::Lookup(id) => {
                 self.enter("lookups", id);
                 let claims = self.side.reduce(id, None)?;
-                claims.into_iter().for_each(|c| self.ledger.add(c));
+                self.ledger.extend(claims);
             }
             Step::Constraint(id) => {
                 let Some(relation) = plan.relation(id) else { return Ok(()) };
@@ -109,18 +109,16 @@ impl<S: CommittedSuite, X: Side<S>> Walk<'_, S, X> {
         let Some(output) = relation.output() else { return Ok(()) };
         if let Relation::Affine(affine) = relation {
             let value = self.affine_value(affine, point)?;
-            return match self.side.known(output, point) {
-                Some(known) => self.side.check(known == value, "the affine constraint on public values"),
-                None => {
-                    self.ledger.add(Claim::new(output, point.to_vec(), value));
-                    Ok(())
-                }
-            };
+            if let Some(known) = self.side.known(output, point) {
+                return self.side.check(known == value, "the affine constraint on public values");
+            }
+            self.ledger.add(Claim::new(output, point.to_vec(), value));
+            return Ok(());
         }
         let value = self.value(output, point)?;
         let claim = Claim::new(output, point.to_vec(), value);
         let claims = self.side.reduce(id, Some(&claim))?;
-        claims.into_iter().for_each(|c| self.ledger.add(c));
+        self.ledger.extend(claims);
         Ok(())
     }
 
@@ -143,7 +141,7 @@ impl<S: CommittedSuite, X: Side<S>> Walk<'_, S, X> {
             several => self.side.merge(tensor, several)?,
         };
         let claims = self.side.reduce(id, Some(&claim))?;
-        claims.into_iter().for_each(|c| self.ledger.add(c));
+        self.ledger.extend(claims);
         Ok(())
     }
 
