@@ -146,7 +146,7 @@ impl<S: Suite> LayerVerifier<S> for Reveal {
     fn cost(&self, instance: &Instance<'_>) -> Cost {
         let encodings = encodings::<S>(instance).unwrap_or_default();
         Cost {
-            // The claims: one product per cell, one per entry of the two halves' equality tables.
+            // The claims: one product per cell.
             base_ext_mul: encodings.iter().map(|e| e.cells() as f64).sum(),
             proof_elements: 1,
             proof_bytes: encodings.iter().map(Encoding::length).sum(),

@@ -3,6 +3,7 @@
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use zkml_core::{LayerProver, Slot, Suite};
+use zkml_device::count;
 
 use crate::cases::{self, Case};
 use crate::driver::{Proof, Setup, Side, Verdict, prove, verify};
@@ -153,6 +154,27 @@ pub fn determinism<S: Suite>(protocol: &dyn LayerProver<S>, slot: Slot) -> Resul
         }
         if proofs.windows(2).any(|pair| pair[0] != pair[1]) {
             return Err(Failure::new(format!("{}: the proof depends on the run or the threads", case.name)));
+        }
+    }
+    Ok(())
+}
+
+/// The counting build's multiplications are within 5 % of the predicted ones, in extension equivalents. The
+/// counters are global: run with `--test-threads=1`.
+pub fn counted_operations_are_as_predicted<S: Suite>(protocol: &dyn LayerProver<S>, slot: Slot) -> Result<(), Failure> {
+    if !count::ENABLED {
+        return Err(Failure::new("the counters are off: enable the feature `count-ops` of zkml-device"));
+    }
+    for case in supported(protocol, cases::large(slot, seed())?)? {
+        let setup = Setup::new(protocol, &case)?;
+        let before = count::snapshot();
+        honest(protocol, &setup)?;
+        let counted = count::snapshot().since(before).ext_equivalents();
+        let predicted = protocol.cost(&setup.statement.instance()).ext_equivalents();
+        if (counted - predicted).abs() > 0.05 * counted.max(1.0) {
+            let (name, percent) = (&case.name, 100.0 * (predicted / counted - 1.0));
+            let what = format!("counted {counted:.0} multiplications, predicted {predicted:.0} ({percent:+.1} %)");
+            return Err(Failure::new(format!("{name}: {what}")));
         }
     }
     Ok(())

@@ -17,6 +17,7 @@
 //! | `wrong_statements_are_rejected` | another claim, table, shape or scope, also against a prover that knows of it |
 //! | `wrong_witnesses_are_rejected` | a cell of a column or of the advice differs from what was committed to |
 //! | `replays_are_rejected` | a proof does not verify behind another transcript prefix |
+//! | `counted_operations_are_as_predicted` | with the feature `count-ops`, on one thread: multiplications within 5 % of `cost()` |
 //!
 //! A proof counts as *accepted* if the verifier returns claims, nothing is left over **and** every claim is true
 //! of the committed tensors: this is what a sound opening guarantees. Everything is derived from one seed,
@@ -72,6 +73,7 @@ fn from_environment<T: core::str::FromStr>(name: &str) -> Option<T> {
 /// `conformance!(name, [suites], [slots], protocol)`: suites are types of [`zkml_core`] such as `Goldilocks`, slots
 /// variants of [`zkml_core::Slot`], and `protocol` an expression whose value implements
 /// [`zkml_core::LayerProver`] for each of the suites. It is evaluated once per test; name its types by full path.
+/// The calling crate has a feature `count-ops`, which turns on the counters of `zkml-device`.
 #[macro_export]
 macro_rules! conformance {
     ($name:ident, [$($suite:ident),+ $(,)?], $slots:tt, $protocol:expr $(,)?) => {
@@ -100,6 +102,8 @@ macro_rules! conformance {
                 wrong_witnesses_are_rejected
                 replays_are_rejected
             );
+            #[cfg(feature = "count-ops")]
+            $crate::conformance!(@test ($suite, $slot, $protocol) counted_operations_are_as_predicted);
         })+
     };
     (@tests $suite:ident, $slot:ident, $protocol:expr; $($test:ident)+) => {

@@ -1,0 +1,107 @@
+# The workbench's commands. `just` lists them.
+
+set positional-arguments
+
+workbench := "cargo run --quiet --release -p workbench --"
+
+[private]
+default:
+    @just --list --unsorted
+
+# Run an experiment: `just experiment rmsnorm-logkr input.rows=16,64`
+[group('experiments')]
+experiment NAME *OVERRIDES:
+    {{ workbench }} run "$@"
+
+# Validate an experiment and predict sizes, soundness and cost without running it
+[group('experiments')]
+plan NAME *OVERRIDES:
+    {{ workbench }} plan "$@"
+
+# List experiments, protocols, kernels, suites and devices
+[group('experiments')]
+list *ARGS:
+    {{ workbench }} list "$@"
+
+# Explain one of them: `just describe logkr`
+[group('experiments')]
+describe NAME:
+    {{ workbench }} describe "$@"
+
+# Verify a proof in a fresh process, from bytes alone
+[group('experiments')]
+verify *ARGS:
+    {{ workbench }} verify "$@"
+
+# Run the plain test suite and the doctests: `just test`, `just test logup`
+[group('tests')]
+test *FILTER:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if cargo nextest --version >/dev/null 2>&1; then
+        cargo nextest run --workspace "$@"
+        cargo test --workspace --doc "$@"
+    else
+        cargo test --workspace "$@"
+    fi
+
+# Run the conformance and tamper suites with many more random cases, from a new seed
+[group('tests')]
+test-long CASES="2000":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    export ZKML_TESTKIT_CASES="$1" ZKML_TESTKIT_SEED="${ZKML_TESTKIT_SEED:-$(date +%s)}" PROPTEST_CASES="$1"
+    echo "ZKML_TESTKIT_SEED=$ZKML_TESTKIT_SEED"
+    cargo test --release --workspace
+
+# Compare predicted operations with counted ones (one thread: the counters are global)
+[group('tests')]
+count:
+    cargo test --release -p zkml-sumcheck -p zkml-logup-gkr -p zkml-logkr -p zkml-reveal \
+        --features zkml-sumcheck/count-ops,zkml-logup-gkr/count-ops,zkml-logkr/count-ops,zkml-reveal/count-ops \
+        count -- --test-threads=1
+
+# Micro-benchmarks: `just bench`, `just bench logup`
+[group('tests')]
+bench *FILTER:
+    cargo bench -p zkml-benches -- "$@"
+
+# Formatting, lints, docs and the verifier-only build, warnings denied
+[group('quality')]
+check: fmt-check clippy docs verifier-only
+
+# Format everything
+[group('quality')]
+fmt:
+    cargo fmt --all
+
+# Check the formatting
+[group('quality')]
+fmt-check:
+    cargo fmt --all --check
+
+# Lint all targets
+[group('quality')]
+clippy:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Build the documentation
+[group('quality')]
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Build the verifiers without the provers
+[group('quality')]
+verifier-only:
+    cargo clippy -p zkml-registry --no-default-features -- -D warnings
+    cargo clippy -p zkml-model --no-default-features -- -D warnings
+
+# Exactly what the continuous integration runs
+[group('quality')]
+ci:
+    .ci/run
+
+# Install the optional tools: a faster test runner
+[group('quality')]
+setup:
+    cargo install cargo-nextest --locked
