@@ -73,38 +73,60 @@ where
     where
         A: Algebra<F> + Copy + Send + Sync,
     {
-        match parts.len() {
-            1 => self.blocks(parts, start, block, weights, [A::ZERO; 1]),
-            2 => self.blocks(parts, start, block, weights, [A::ZERO; 2]),
-            3 => self.blocks(parts, start, block, weights, [A::ZERO; 3]),
-            4 => self.blocks(parts, start, block, weights, [A::ZERO; 4]),
-            k => self.blocks(parts, start, block, weights, vec![A::ZERO; k]),
+        match parts {
+            [a] => self.blocks::<A, 1>([a], start, block, weights),
+            [a, b] => self.blocks::<A, 2>([a, b], start, block, weights),
+            [a, b, c] => self.blocks::<A, 3>([a, b, c], start, block, weights),
+            [a, b, c, d] => self.blocks::<A, 4>([a, b, c, d], start, block, weights),
+            many => {
+                let mut scratch = vec![A::ZERO; 3 * many.len()];
+                let mut many: Vec<&mut Part<'_, A>> = many.iter_mut().collect();
+                self.each_block(&mut many, start, block, weights, &mut scratch)
+            }
         }
     }
 
-    fn blocks<A, B>(
+    fn blocks<A, const K: usize>(
         &self,
-        parts: &mut [Part<'_, A>],
+        mut parts: [&mut Part<'_, A>; K],
         start: usize,
         block: usize,
         weights: &SuffixWeights<A, F>,
-        scratch: B,
     ) -> Vec<A>
     where
         A: Algebra<F> + Copy + Send + Sync,
-        B: AsMut<[A]> + Clone,
+    {
+        let mut scratch = [[A::ZERO; K]; 3];
+        self.each_block(&mut parts, start, block, weights, scratch.as_flattened_mut())
+    }
+
+    #[inline(always)]
+    fn each_block<A>(
+        &self,
+        parts: &mut [&mut Part<'_, A>],
+        start: usize,
+        block: usize,
+        weights: &SuffixWeights<A, F>,
+        scratch: &mut [A],
+    ) -> Vec<A>
+    where
+        A: Algebra<F> + Copy + Send + Sync,
     {
         let mut total = vec![A::ZERO; self.points];
+        let mut sums = vec![A::ZERO; self.points];
         let length = parts.first().map_or(0, |p| p.low.len());
         for from in (0..length).step_by(block) {
             let range = from..(from + block).min(length);
-            let mut sums = vec![A::ZERO; self.points];
+            sums.fill(A::ZERO);
             match self.bind {
-                Some(r) => self.block(parts, range, weights.inner(), &mut sums, scratch.clone(), |p, j| p.bind(j, A::from(r))),
-                None => self.block(parts, range, weights.inner(), &mut sums, scratch.clone(), |p, j| p.load(j)),
+                Some(r) => {
+                    let r = A::from(r);
+                    self.block(parts, range, weights.inner(), &mut sums, scratch, |p, j| p.bind(j, r));
+                }
+                None => self.block(parts, range, weights.inner(), &mut sums, scratch, |p, j| p.load(j)),
             }
             let outer = weights.outer().and_then(|w| w.get((start + from) / block));
-            for (total, sum) in total.iter_mut().zip(sums) {
+            for (total, &sum) in total.iter_mut().zip(&sums) {
                 *total += outer.map_or(sum, |&w| sum * A::from(w));
             }
         }
@@ -112,21 +134,20 @@ where
     }
 
     /// The pairs of one block.
-    #[inline]
-    fn block<A, B>(
+    #[inline(always)]
+    fn block<A>(
         &self,
-        parts: &mut [Part<'_, A>],
+        parts: &mut [&mut Part<'_, A>],
         range: core::ops::Range<usize>,
         weights: Option<&[A]>,
         sums: &mut [A],
-        scratch: B,
+        scratch: &mut [A],
         fetch: impl Fn(&mut Part<'_, A>, usize) -> (A, A),
     ) where
         A: Algebra<F> + Copy,
-        B: AsMut<[A]> + Clone,
     {
-        let (mut first, mut value, mut step) = (scratch.clone(), scratch.clone(), scratch);
-        let (first, value, step) = (first.as_mut(), value.as_mut(), step.as_mut());
+        let (first, others) = scratch.split_at_mut(parts.len());
+        let (value, step) = others.split_at_mut(parts.len());
         let from = range.start;
         for j in range {
             for (((part, first), value), step) in parts.iter_mut().zip(&mut *first).zip(&mut *value).zip(&mut *step) {
@@ -148,12 +169,12 @@ where
 }
 
 impl<A: p3_field::PrimeCharacteristicRing + Copy> Part<'_, A> {
-    #[inline]
+    #[inline(always)]
     fn load(&mut self, j: usize) -> (A, A) {
         (self.low[j], self.high[j])
     }
 
-    #[inline]
+    #[inline(always)]
     fn bind(&mut self, j: usize, r: A) -> (A, A) {
         let low = self.low[j] + r * (self.low_second[j] - self.low[j]);
         let high = self.high[j] + r * (self.high_second[j] - self.high[j]);

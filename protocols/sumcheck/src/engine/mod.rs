@@ -55,6 +55,7 @@ impl<F: Field> Composition<F> for Product {
         self.factors
     }
 
+    #[inline(always)]
     fn evaluate<A: Algebra<F> + Copy>(&self, factors: &[A]) -> A {
         match factors {
             [] => A::ONE,
