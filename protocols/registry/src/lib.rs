@@ -19,7 +19,7 @@ pub type Options = BTreeMap<String, String>;
 
 /// Every protocol that is built in, for every suite.
 fn rows<S: Suite>() -> Vec<Row<S>> {
-    vec![row(|_| zkml_reveal::Reveal)]
+    vec![row(|_| zkml_reveal::Reveal), row(|_| zkml_logup_gkr::LogupGkr)]
 }
 
 /// One protocol: what it is, and how it is built from complete and valid options.
