@@ -85,15 +85,10 @@ impl<EF: Field> Terms<EF> {
         self.sources.iter().filter(|&&source| source == Source::Sent).count()
     }
 
-    /// Picks, from the values of all terms, those that are sent.
+    /// The terms whose values the prover sends, in order.
     #[cfg(feature = "prover")]
-    pub(crate) fn select_sent(&self, values: &[EF]) -> Vec<EF> {
-        values
-            .iter()
-            .zip(&self.sources)
-            .filter(|(_, source)| **source == Source::Sent)
-            .map(|(&value, _)| value)
-            .collect()
+    pub(crate) fn sent_terms(&self) -> impl Iterator<Item = &Term<EF>> {
+        self.terms.iter().zip(&self.sources).filter(|(_, source)| **source == Source::Sent).map(|(term, _)| term)
     }
 
     /// The values of all terms from those sent. `None` if the equation of a claim does not hold.

@@ -4,6 +4,8 @@
 
 mod claims;
 mod merge;
+#[cfg(feature = "prover")]
+mod merge_prover;
 mod opening;
 mod params;
 mod pow;

@@ -93,6 +93,7 @@ mod prover {
     use zkml_device::Column;
 
     use super::{ChallengeField, Felt, OpeningClaim, Shape, Sponge, Stacking, Suite, Terms, merge, params, whir, wire};
+    use crate::merge_prover;
     use crate::whir::prover::Committed;
 
     /// What the prover keeps between commitment and opening: the stacked vector, its code word and Merkle tree.
@@ -144,18 +145,19 @@ mod prover {
         let stacked = column.as_slice();
 
         absorb_statement!(transcript, &stacking.shapes, &data.root, claims);
-        let values = merge::evaluate_terms(stacking, stacked, &terms.terms);
-        let sent = terms.select_sent(&values);
-        if terms.complete(claims, &sent).as_ref() != Some(&values) {
-            let what = "a claim to be opened is not the value of the committed tensor".to_owned();
-            return Err(ProveError::Unsatisfied { scope, what });
-        }
+        let sent: Vec<S::Challenge> =
+            terms.sent_terms().map(|term| merge_prover::evaluate::<S>(stacking, stacked, term)).collect();
+        let unsatisfied = || ProveError::Unsatisfied {
+            scope: scope.clone(),
+            what: "a claim to be opened is not the value of the committed tensor".to_owned(),
+        };
+        let values = terms.complete(claims, &sent).ok_or_else(unsatisfied)?;
         transcript.write(&sent);
         let rho = transcript.challenge();
         let powers = merge::powers(rho, values.len());
         let claim = merge::dot(&powers, &values);
-        let weights = merge::weights(stacking, &terms.terms, &powers);
-        let point = merge::prove(stacked, weights, claim, transcript);
+        let point = merge_prover::prove(stacking, stacked, &terms.terms, &powers, claim, transcript);
+        let point = point.ok_or_else(unsatisfied)?;
 
         let proof = whir::prover::open(&pcs, &data.committed, &point, transcript.challenger_mut()).map_err(&failed)?;
         transcript.write_blob(&wire::encode(&proof).map_err(&failed)?)
