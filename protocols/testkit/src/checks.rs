@@ -205,7 +205,8 @@ fn positions(length: usize, rng: &mut StdRng) -> Vec<usize> {
     (0..MAX_FLIPS).map(|_| rng.random_range(0..length)).collect()
 }
 
-/// Cuts each proof at element boundaries and next to them, extends it, and swaps elements.
+/// Cuts each proof at element boundaries and next to them, extends it, zeroes it in whole and in part, and swaps
+/// elements.
 pub fn cut_extended_and_reordered_proofs_are_rejected<S: Suite>(
     protocol: &dyn LayerProver<S>,
     slot: Slot,
@@ -224,6 +225,19 @@ pub fn cut_extended_and_reordered_proofs_are_rejected<S: Suite>(
         }
         for extra in [vec![0], vec![0; width], vec![0xff; 3], bytes.clone()].iter().filter(|e| !e.is_empty()) {
             rejects(&[&bytes[..], extra].concat(), format!("extended by {} bytes", extra.len()))?;
+        }
+        for (what, byte) in [("zeros", 0), ("ones", 1)] {
+            let constant: Vec<u8> = (0..bytes.len()).map(|i| if i % width == 0 { byte } else { 0 }).collect();
+            if constant != bytes {
+                rejects(&constant, format!("the whole proof replaced by {what}"))?;
+            }
+        }
+        for at in (0..bytes.len() / width).map(|i| i * width) {
+            let mut changed = bytes.clone();
+            changed[at..at + width].fill(0);
+            if changed != bytes {
+                rejects(&changed, format!("the element at byte {at} replaced by zero"))?;
+            }
         }
         for (i, j) in swaps(bytes.len() / width, &mut rng) {
             let mut changed = bytes.clone();
