@@ -1,0 +1,190 @@
+//! The prover of a tree.
+
+use p3_field::{Field, PrimeCharacteristicRing};
+use zkml_core::{ProveError, ProverTranscript, Suite, mle};
+use zkml_sumcheck::lookup::Fraction;
+
+use super::gate::{FourSquares, LeafProduct, LeafSquares, SquaresAndProducts, TwoProducts};
+use super::leaves::{Leaves, WitnessLeaves};
+use super::nodes::{Basis, Children, Nodes};
+use super::rounds::{Shell, prove_rounds};
+use super::tree::root_claim;
+use super::verifier::{FractionClaim, child_point, scale};
+use crate::Form;
+use crate::difference::prove_difference;
+
+/// A tree with all its levels above the leaves, ready to be proven from the root down.
+pub struct Tree<'a, S: Suite> {
+    /// Largest level first; the last has two nodes.
+    levels: Vec<Nodes<S>>,
+    root: Fraction<S::Challenge>,
+    leaves: Leaves<'a, S>,
+    depth: usize,
+}
+
+impl<'a, S: Suite> Tree<'a, S> {
+    /// The tree over witness leaves `(1, α - f(w_i))`: one product per gate above the leaves, three elsewhere.
+    pub fn witness(leaves: WitnessLeaves<'a, S>) -> Self {
+        let depth = leaves.depth();
+        let first = leaves.parents();
+        Self::grow(first, Leaves::Witness(leaves), depth)
+    }
+
+    /// The tree over explicit leaves, a power of two of them.
+    pub fn explicit(numerators: Vec<S::Challenge>, denominators: Vec<S::Challenge>) -> Self {
+        let depth = numerators.len().ilog2() as usize;
+        Self::grow(Nodes::from_elements(numerators, denominators), Leaves::Explicit, depth)
+    }
+
+    fn grow(first: Nodes<S>, leaves: Leaves<'a, S>, depth: usize) -> Self {
+        let mut levels = vec![first];
+        while let Some(last) = levels.last()
+            && last.len() > 1
+        {
+            let parents = last.parents();
+            levels.push(parents);
+        }
+        let (numerator, denominator) =
+            levels.pop().and_then(|root| root.first()).unwrap_or((S::Challenge::ZERO, S::Challenge::ZERO));
+        Self { levels, root: Fraction { numerator, denominator }, leaves, depth }
+    }
+
+    /// The sum of all leaves.
+    pub fn root(&self) -> Fraction<S::Challenge> {
+        self.root
+    }
+
+    /// Reduces the claim on the root, which was sent already, to a claim on the leaves.
+    pub fn prove(
+        mut self,
+        form: Form,
+        transcript: &mut ProverTranscript<S>,
+    ) -> Result<FractionClaim<S::Challenge>, ProveError> {
+        let mut claim = root_claim(self.root, transcript.challenge());
+        for _ in 0..self.depth {
+            claim = match (self.levels.pop(), &self.leaves) {
+                (Some(children), _) => prove_inner(form, &claim, &children, transcript)?,
+                (None, Leaves::Witness(leaves)) => prove_leaves(form, &claim, leaves, transcript)?,
+                (None, Leaves::Explicit) => return Err(unlucky(transcript, "a tree without leaves")),
+            };
+        }
+        Ok(claim)
+    }
+}
+
+/// Proves a layer whose children are stored.
+fn prove_inner<S: Suite>(
+    form: Form,
+    claim: &FractionClaim<S::Challenge>,
+    children: &Nodes<S>,
+    transcript: &mut ProverTranscript<S>,
+) -> Result<FractionClaim<S::Challenge>, ProveError> {
+    let (a, b) = (claim.n_weight, claim.d_weight);
+    let ratio = || a.try_inverse().map(|i| b * i).ok_or_else(|| unlucky(transcript, "a claim without numerators"));
+    let basis = match form {
+        Form::HalfSquare => Basis::SumsAndDifferences,
+        Form::Square => Basis::Crossed(ratio()?),
+        Form::Product => Basis::Folded(ratio()?),
+    };
+    let wires = children.wires(basis);
+    let scaled = scale(form, claim.value);
+    let offset = (S::Challenge::ZERO, 0);
+    let four_a = a.double().double();
+    let (x, wires, running) = match form {
+        Form::Square => {
+            prove_rounds(FourSquares, &Shell { scale: [four_a], offset }, wires, &claim.point, scaled, transcript)
+        }
+        Form::Product => {
+            prove_rounds(TwoProducts, &Shell { scale: [four_a], offset }, wires, &claim.point, scaled, transcript)
+        }
+        Form::HalfSquare => {
+            let shell = Shell { scale: [b, a.double()], offset };
+            prove_rounds(SquaresAndProducts, &shell, wires, &claim.point, scaled, transcript)
+        }
+    };
+    close_layer(form, claim, x, &basis.children(wires), running, transcript)
+}
+
+/// Proves the layer above witness leaves: with `e = d + A/B` the gate is `B e_0 e_1 - A²/B`, and on the gates whose
+/// right child is the constant `0/1` it is `B e_0`, as if `e_1` were 1 there and the offset absent.
+fn prove_leaves<S: Suite>(
+    form: Form,
+    claim: &FractionClaim<S::Challenge>,
+    leaves: &WitnessLeaves<'_, S>,
+    transcript: &mut ProverTranscript<S>,
+) -> Result<FractionClaim<S::Challenge>, ProveError> {
+    let (a, b) = (claim.n_weight, claim.d_weight);
+    let shift = a * b.try_inverse().ok_or_else(|| unlucky(transcript, "a claim without denominators"))?;
+    let scaled = scale(form, claim.value);
+    let pairs = leaves.pairs();
+    let offset = (-scale(form, a * shift), pairs);
+    let four_b = b.double().double();
+    let (x, [e0, e1], running) = match form {
+        Form::Square | Form::HalfSquare => {
+            let factor = if form == Form::Square { four_b } else { b };
+            let shell = Shell { scale: [factor], offset };
+            let wires = leaves.shifted_sums(shift);
+            let (x, [sum, difference], running) =
+                prove_rounds(LeafSquares, &shell, wires, &claim.point, scaled, transcript);
+            (x, [(sum + difference).halve(), (sum - difference).halve()], running)
+        }
+        Form::Product => {
+            let shell = Shell { scale: [four_b], offset };
+            prove_rounds(LeafProduct, &shell, leaves.shifted(shift), &claim.point, scaled, transcript)
+        }
+    };
+    let paired = mle::prefix_indicator(&x, pairs);
+    let children = Children { numerators: [S::Challenge::ONE, paired], denominators: [e0 - shift, e1 - shift * paired] };
+    close_layer(form, claim, x, &children, running, transcript)
+}
+
+/// The b round, the end of the layer, and the claim on the children.
+fn close_layer<S: Suite>(
+    form: Form,
+    claim: &FractionClaim<S::Challenge>,
+    x: Vec<S::Challenge>,
+    children: &Children<S::Challenge>,
+    running: S::Challenge,
+    transcript: &mut ProverTranscript<S>,
+) -> Result<FractionClaim<S::Challenge>, ProveError> {
+    let one = S::Challenge::ONE;
+    let (a2, weight) = (claim.n_weight.double(), claim.d_weight);
+    let m = |i: usize| a2 * children.numerators[i] + weight * children.denominators[i];
+    let ([d0, d1], [m0, m1]) = (children.denominators, [m(0), m(1)]);
+    let factor = if form == Form::Square { one.double().double() } else { one };
+    // At X the wires are v_0 + (1 - 2X) v_1.
+    let message = [factor * (d0 + d1) * (m0 + m1), factor * (d1 * m1).double().double()];
+    let (b, running) = prove_difference(running, message, transcript);
+    let (kappa, beta) = child_point(b).ok_or_else(|| unlucky(transcript, "b* = 1"))?;
+    let sign = one - b.double();
+    let (d, m) = (d0 + sign * d1, m0 + sign * m1);
+    let (n_weight, d_weight, value) = match form {
+        Form::Square => {
+            let (c, _) = prove_difference(running, [(d + m).square(), m.square().double().double()], transcript);
+            let g = one - c.double();
+            let u = d + g * m;
+            transcript.write(&[u]);
+            (a2 * g, one + g * weight, u)
+        }
+        Form::HalfSquare => {
+            let n = children.numerators[0] + sign * children.numerators[1];
+            transcript.write(&[d, n]);
+            let lambda = transcript.challenge();
+            (lambda, one, d + lambda * n)
+        }
+        Form::Product => {
+            transcript.write(&[d, m]);
+            let lambda = transcript.challenge();
+            (a2 * lambda, one + lambda * weight, d + lambda * m)
+        }
+    };
+    let (n_weight, d_weight) = (n_weight * kappa, d_weight * kappa);
+    if n_weight == S::Challenge::ZERO && d_weight == S::Challenge::ZERO {
+        return Err(unlucky(transcript, "a vacuous layer claim"));
+    }
+    Ok(FractionClaim { point: std::iter::once(beta).chain(x).collect(), n_weight, d_weight, value })
+}
+
+fn unlucky<S: Suite>(transcript: &ProverTranscript<S>, what: &'static str) -> ProveError {
+    ProveError::UnluckyChallenge { scope: transcript.scope(), what }
+}

@@ -1,0 +1,174 @@
+//! The x-rounds of a layer: `Σ_x eq(z, x) C(x)` for a quadratic form `C` in a few bound wires.
+
+use p3_field::{Algebra, Field, PrimeCharacteristicRing};
+use rayon::prelude::*;
+use zkml_core::{ProverTranscript, Suite, mle};
+use zkml_device::count;
+use zkml_sumcheck::round::evaluate_round;
+use zkml_sumcheck::vector::{Pack, Vector, eq_table, lanes, sum_lanes, unpack};
+
+use super::PARALLEL;
+use super::gate::Gate;
+
+/// The wires of a layer, each over the layer's `2^k` gates.
+pub(super) enum Wires<S: Suite, const N: usize> {
+    /// Packs; the number of gates is a multiple of the lanes.
+    Packed([Vec<Pack<S>>; N]),
+    /// Elements.
+    Plain([Vec<S::Challenge>; N]),
+}
+
+/// Running state of the rounds.
+struct State<'t, S: Suite> {
+    claim: S::Challenge,
+    bound: Vec<S::Challenge>,
+    transcript: &'t mut ProverTranscript<S>,
+}
+
+/// What surrounds the summed terms: `C = combine(terms) + offset`.
+pub(super) struct Shell<S: Suite, const SUMS: usize> {
+    /// Scalars of the sums.
+    pub(super) scale: [S::Challenge; SUMS],
+    /// The multilinear part: `coefficient · prefix(x)` with the extension of the indicator of the first `prefix`
+    /// gates.
+    pub(super) offset: (S::Challenge, usize),
+}
+
+impl<S: Suite, const SUMS: usize> Shell<S, SUMS> {
+    fn combine(&self, sums: [S::Challenge; SUMS]) -> S::Challenge {
+        self.scale.iter().zip(sums).map(|(&scale, sum)| scale * sum).sum()
+    }
+
+    fn offset_at(&self, point: &[S::Challenge]) -> S::Challenge {
+        let (coefficient, prefix) = self.offset;
+        if coefficient == S::Challenge::ZERO { coefficient } else { coefficient * mle::prefix_indicator(point, prefix) }
+    }
+}
+
+/// Proves the x-rounds. Returns the point, the wires there and the last claim.
+pub(super) fn prove_rounds<S: Suite, G: Gate<N, SUMS>, const N: usize, const SUMS: usize>(
+    gate: G,
+    shell: &Shell<S, SUMS>,
+    wires: Wires<S, N>,
+    z: &[S::Challenge],
+    claim: S::Challenge,
+    transcript: &mut ProverTranscript<S>,
+) -> (Vec<S::Challenge>, [S::Challenge; N], S::Challenge) {
+    let mut state = State { claim, bound: Vec::with_capacity(z.len()), transcript };
+    let suffix = z.get(1..).unwrap_or(&[]);
+    let (mut wires, mut eq) = match (wires, eq_table::<S>(suffix, S::Challenge::ONE)) {
+        (Wires::Packed(mut wires), Vector::Packed(mut eq)) => {
+            rounds(gate, shell, &mut wires, &mut eq, z, lanes::<S>(), sum_lanes::<S>, &mut state);
+            (wires.map(|w| unpack::<S>(&w)), unpack::<S>(&eq))
+        }
+        (Wires::Packed(wires), eq) => (wires.map(|w| unpack::<S>(&w)), eq.to_scalars()),
+        (Wires::Plain(wires), eq) => (wires, eq.to_scalars()),
+    };
+    // After packed rounds the table still has the variable that the next round binds.
+    if eq.len() == wires[0].len() && eq.len() > 1 {
+        drop_first(&mut eq);
+    }
+    rounds(gate, shell, &mut wires, &mut eq, z, 1, |x| x, &mut state);
+    (state.bound, wires.map(|w| w.first().copied().unwrap_or(S::Challenge::ZERO)), state.claim)
+}
+
+/// Rounds until one slot is left; a slot holds `lanes` elements and `total` sums them.
+#[expect(clippy::too_many_arguments, reason = "packed and plain rounds share one body")]
+fn rounds<S: Suite, G: Gate<N, SUMS>, R, const N: usize, const SUMS: usize>(
+    gate: G,
+    shell: &Shell<S, SUMS>,
+    wires: &mut [Vec<R>; N],
+    eq: &mut Vec<R>,
+    z: &[S::Challenge],
+    lanes: usize,
+    total: impl Fn(R) -> S::Challenge,
+    state: &mut State<'_, S>,
+) where
+    R: Algebra<S::Challenge> + Copy + Send + Sync,
+{
+    while wires[0].len() > 1 {
+        let half = wires[0].len() / 2;
+        let round = state.bound.len();
+        let w = z[round];
+        let (squarings, products) = G::OPERATIONS;
+        count::ext_mul(half * lanes * (2 * (squarings + products + SUMS) + N));
+        let at_one = w == S::Challenge::ZERO;
+        let sums = evaluate(gate, wires, eq, at_one);
+        let [at_end, leading] = sums.map(|sums| shell.combine(sums.map(&total)));
+        let mut point = state.bound.clone();
+        point.push(S::Challenge::from_bool(at_one));
+        point.extend_from_slice(&z[round + 1..]);
+        let at_end = at_end + shell.offset_at(&point);
+        let message = round_message(w, state.claim, at_end, leading);
+        state.transcript.write(&message[1..]);
+        let r = state.transcript.challenge();
+        state.claim = evaluate_round(message[0], &message[1..], r);
+        state.bound.push(r);
+        wires.iter_mut().for_each(|wire| bind(wire, r));
+        if eq.len() > 1 {
+            drop_first(eq);
+        }
+    }
+}
+
+/// Coefficients of the round polynomial from the claim, one end and the leading coefficient; the end is `X = 0`
+/// unless `w = 0`, where the claim is that value already and the end is `X = 1`.
+fn round_message<F: Field>(w: F, claim: F, at_end: F, leading: F) -> [F; 3] {
+    match w.try_inverse() {
+        Some(inverse) => [at_end, (claim - at_end) * inverse - leading, leading],
+        None => [claim, at_end - claim - leading, leading],
+    }
+}
+
+/// The weighted sums of the gate's terms at one end and of their leading coefficients.
+fn evaluate<G: Gate<N, SUMS>, R, const N: usize, const SUMS: usize>(
+    gate: G,
+    wires: &[Vec<R>; N],
+    eq: &[R],
+    at_one: bool,
+) -> [[R; SUMS]; 2]
+where
+    R: PrimeCharacteristicRing + Copy + Send + Sync,
+{
+    let half = wires[0].len() / 2;
+    let term = |x: usize| {
+        let low: [R; N] = core::array::from_fn(|i| wires[i][x]);
+        let high: [R; N] = core::array::from_fn(|i| wires[i][x + half]);
+        let slope = core::array::from_fn(|i| high[i] - low[i]);
+        let end = if at_one { high } else { low };
+        [gate.terms(end).map(|t| t * eq[x]), gate.terms(slope).map(|t| t * eq[x])]
+    };
+    let zero = [[R::ZERO; SUMS]; 2];
+    if half < PARALLEL {
+        (0..half).map(term).fold(zero, add)
+    } else {
+        (0..half).into_par_iter().with_min_len(PARALLEL).map(term).fold(|| zero, add).reduce(|| zero, add)
+    }
+}
+
+fn add<R: PrimeCharacteristicRing + Copy, const SUMS: usize>(a: [[R; SUMS]; 2], b: [[R; SUMS]; 2]) -> [[R; SUMS]; 2] {
+    core::array::from_fn(|i| core::array::from_fn(|j| a[i][j] + b[i][j]))
+}
+
+/// The first variable bound at `r`: `v(0, ·) + r (v(1, ·) - v(0, ·))`.
+fn bind<F: Copy + Sync, R: Algebra<F> + Copy + Send + Sync>(vector: &mut Vec<R>, r: F) {
+    let r = R::from(r);
+    halve(vector, |low, high| low + r * (high - low));
+}
+
+/// The first variable of an eq table summed out: `eq(0, ·) + eq(1, ·)`.
+fn drop_first<R: PrimeCharacteristicRing + Copy + Send + Sync>(table: &mut Vec<R>) {
+    halve(table, |low, high| low + high);
+}
+
+fn halve<R: Copy + Send + Sync>(vector: &mut Vec<R>, f: impl Fn(R, R) -> R + Sync) {
+    let half = vector.len() / 2;
+    let (low, high) = vector.split_at_mut(half);
+    let step = |(low, high): (&mut R, &mut R)| *low = f(*low, *high);
+    if half < PARALLEL {
+        low.iter_mut().zip(high).for_each(step);
+    } else {
+        low.par_iter_mut().zip(high).with_min_len(PARALLEL).for_each(step);
+    }
+    vector.truncate(half);
+}
