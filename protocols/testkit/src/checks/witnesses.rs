@@ -73,6 +73,10 @@ fn one_cell<S: Suite>(
     for (whose, side, witness) in attempts {
         // A prover that refuses proves nothing false.
         if let Ok(proof) = prove(protocol, side, witness) {
+            // A relation that is reduced without a message does not look at the prover's witness at all.
+            if proof.bytes.is_empty() && whose == "the prover's witness" {
+                continue;
+            }
             let change = format!("{delta} added to cell {cell} of tensor {} in {whose}", tensor.0);
             expect_rejected(&verify(protocol, side, &proof.bytes), setup, &change)?;
         }
