@@ -1,1 +1,52 @@
-//! Placeholder.
+//! Kernels: what a layer computes on integers, and the relations that state it.
+//!
+//! A [`NetworkSpec`] is *lowered* to a [`zkml_core::Program`]; [`Lowered`] then runs it:
+//!
+//! ```
+//! use zkml_layers::{LayerSpec, NetworkSpec, RmsNorm, lower};
+//!
+//! let activations = vec![0.5, -1.0, 2.0, 0.25, 3.0, -0.125, 1.0, 1.0];
+//! let norm = RmsNorm { name: "norm".into(), gain: vec![1.0; 4], eps: 1e-5, output_bits: 8, limb_bits: None };
+//! let spec = NetworkSpec::calibrated([2, 4], 8, &activations, vec![LayerSpec::RmsNorm(norm)])?;
+//! let lowered = lower(&spec)?;
+//! let input = lowered.input_quantisation.quantise(&activations);
+//! let witness = lowered.forward(&input)?;              // every tensor of lowered.program
+//! let output = lowered.infer(&input)?;                 // the same outputs, nothing recorded
+//! assert_eq!(witness.get(lowered.output).unwrap().to_i64(), output);
+//! # Ok::<(), zkml_layers::LayerError>(())
+//! ```
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`kernel`] | the trait a kernel implements, and the list of kernels |
+//! | [`rmsnorm`] | the kernel `rmsnorm` |
+//! | [`network`] | [`NetworkSpec`], [`lower`], [`Lowered`] |
+//! | [`lowering`] | the builder that kernels emit tensors and relations through |
+//! | [`limbs`] | non-negativity by range-checked limbs |
+//! | [`requantise`] | division by `2^t` with rounding, and clamping |
+//! | [`quantise`], [`accuracy`] | real numbers to integers, and what that costs |
+//! | [`evaluate`] | virtual tensors from their definitions |
+//! | [`check`] | a plain checker of a witness, cell by cell, modulo the field |
+//!
+//! A new kernel is one file with an implementation of [`kernel::Kernel`], and one line in the list in
+//! [`kernel`].
+
+pub mod accuracy;
+pub mod check;
+pub mod error;
+pub mod evaluate;
+pub mod kernel;
+pub mod limbs;
+pub mod lowering;
+pub mod network;
+pub mod quantise;
+pub mod requantise;
+pub mod rmsnorm;
+
+pub use accuracy::Accuracy;
+pub use check::{Violation, check_witness};
+pub use error::LayerError;
+pub use kernel::{KERNELS, Kernel, KernelInfo, LayerSpec};
+pub use network::{InputSpec, LayerInfo, Lowered, NetworkSpec, TableUse, lower};
+pub use quantise::Quantisation;
+pub use rmsnorm::RmsNorm;

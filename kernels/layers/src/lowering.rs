@@ -1,0 +1,166 @@
+//! The builder that kernels emit tensors and relations through, and the recorder of their integer values.
+
+use std::collections::BTreeMap;
+
+use zkml_core::{Bounds, BoundsError, Program, Residence, Shape, Table, TensorId, Witness};
+
+use crate::Quantisation;
+
+/// A tensor that flows from one layer to the next.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Activation {
+    /// The tensor.
+    pub tensor: TensorId,
+    /// Its true shape.
+    pub shape: Shape,
+    /// What its integers stand for.
+    pub quantisation: Quantisation,
+}
+
+/// Emits the tensors and relations of one layer into a program.
+///
+/// Names and scopes get the layer's name as prefix. Range-checked tensors are collected and become one lookup per
+/// layer and table.
+#[derive(Debug)]
+pub struct Lowering<'a> {
+    program: &'a mut Program,
+    layer: &'a str,
+    limb_bits: u32,
+    output_largest: Option<f64>,
+    output_residence: Residence,
+    fixed: Vec<(TensorId, Vec<i64>)>,
+    ranges: BTreeMap<u32, Vec<Vec<TensorId>>>,
+    parameters: Vec<(&'static str, String)>,
+}
+
+impl<'a> Lowering<'a> {
+    pub(crate) fn new(
+        program: &'a mut Program,
+        layer: &'a str,
+        limb_bits: u32,
+        output_largest: Option<f64>,
+        output_residence: Residence,
+    ) -> Self {
+        Self {
+            program,
+            layer,
+            limb_bits,
+            output_largest,
+            output_residence,
+            fixed: Vec::new(),
+            ranges: BTreeMap::new(),
+            parameters: Vec::new(),
+        }
+    }
+
+    /// The layer's name.
+    pub fn layer(&self) -> &str {
+        self.layer
+    }
+
+    /// Bits of one range-checked limb.
+    pub fn limb_bits(&self) -> u32 {
+        self.limb_bits
+    }
+
+    /// Largest magnitude of the layer's real-valued output on the calibration sample, if there is one.
+    pub fn output_largest(&self) -> Option<f64> {
+        self.output_largest
+    }
+
+    /// Residence of the layer's output: public for the last layer, committed for the others.
+    pub fn output_residence(&self) -> Residence {
+        self.output_residence
+    }
+
+    /// Adds a tensor named `layer/name`.
+    pub fn tensor(&mut self, name: &str, shape: &Shape, bounds: Bounds, residence: Residence) -> TensorId {
+        self.program.tensor(self.scoped(name), shape.clone(), bounds, residence)
+    }
+
+    /// Adds a virtual tensor.
+    pub fn value(&mut self, name: &str, shape: &Shape, lo: i64, hi: i64) -> TensorId {
+        self.tensor(name, shape, Bounds::new(lo, hi), Residence::Virtual)
+    }
+
+    /// Adds weights.
+    pub fn fixed(&mut self, name: &str, shape: &Shape, bounds: Bounds, values: Vec<i64>) -> TensorId {
+        let tensor = self.tensor(name, shape, bounds, Residence::Fixed);
+        self.fixed.push((tensor, values));
+        tensor
+    }
+
+    /// Adds `output = Σ Π operands`.
+    pub fn einsum(
+        &mut self,
+        part: &str,
+        subscripts: &str,
+        output: TensorId,
+        operands: &[TensorId],
+    ) -> Result<(), BoundsError> {
+        self.program.einsum(self.scoped(part), subscripts, output, operands).map(|_| ())
+    }
+
+    /// Adds `output = constant + Σ coefficient · tensor`.
+    pub fn affine(&mut self, part: &str, output: TensorId, terms: Vec<(i64, TensorId)>, constant: i64) {
+        self.program.affine(self.scoped(part), output, terms, constant);
+    }
+
+    /// Adds a lookup.
+    pub fn lookup(&mut self, part: &str, table: Table, tuples: Vec<Vec<TensorId>>) {
+        self.program.lookup(self.scoped(part), table, tuples);
+    }
+
+    /// Adds a committed tensor with values in `[0, 2^bits)`.
+    pub fn range_checked(&mut self, name: &str, shape: &Shape, bits: u32) -> TensorId {
+        let tensor = self.tensor(name, shape, Bounds::new(0, (1 << bits) - 1), Residence::Committed);
+        self.ranges.entry(bits).or_default().push(vec![tensor]);
+        tensor
+    }
+
+    /// Notes a derived parameter for reports.
+    pub fn parameter(&mut self, name: &'static str, value: impl ToString) {
+        self.parameters.push((name, value.to_string()));
+    }
+
+    /// Emits the collected range checks; returns the weights and the noted parameters.
+    pub(crate) fn finish(mut self) -> Finished {
+        for (bits, tuples) in std::mem::take(&mut self.ranges) {
+            self.program.lookup(self.scoped("range"), Table::Range { bits }, tuples);
+        }
+        Finished { fixed: self.fixed, parameters: self.parameters }
+    }
+
+    fn scoped(&self, part: &str) -> String {
+        format!("{}/{part}", self.layer)
+    }
+}
+
+/// Weights, and the derived parameters of a layer.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) fixed: Vec<(TensorId, Vec<i64>)>,
+    pub(crate) parameters: Vec<(&'static str, String)>,
+}
+
+/// Collects the integer values of a forward pass.
+#[derive(Debug)]
+pub struct Recorder<'a> {
+    program: &'a Program,
+    witness: Witness,
+}
+
+impl<'a> Recorder<'a> {
+    pub(crate) fn new(program: &'a Program) -> Self {
+        Self { program, witness: Witness::default() }
+    }
+
+    /// Records the values of a tensor, row-major.
+    pub fn set(&mut self, tensor: TensorId, values: Vec<i64>) {
+        self.witness.set_i64(self.program, tensor, values);
+    }
+
+    pub(crate) fn into_witness(self) -> Witness {
+        self.witness
+    }
+}

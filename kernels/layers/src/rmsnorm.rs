@@ -1,0 +1,398 @@
+//! RMSNorm over the last axis: `y_i = g_i · x_i / sqrt(mean(x²) + eps)`, as an exact statement about integers.
+//!
+//! For a row `x` of `n` integers of at most `B` bits, the quantised gain `g`, and the constant
+//! `E = max(1, round(n·eps/scale(x)²))`:
+//!
+//! | | relation | proven for every accepted witness |
+//! |---|---|---|
+//! | R1 | `a = E + Σ x_i²` | `1 <= a < 2^30`, because `n·4^(B-1) + E < 2^30` |
+//! | R2 | `p` in `{2^0, …, 2^14}`; `a' = a·p²`; `a' - 2^28 >= 0`, `2^30 - 1 - a' >= 0` | `p` is unique: the window is one factor 4 wide |
+//! | R3 | `h = r·a'`, `q = r·h`; `r >= 0`, `2^15 - r >= 0`; `K - q >= 0`, `q + 2h + a' - K - 1 >= 0` with `K = 2^58` | `r² a' <= K < (r+1)² a'`, so `r = floor(sqrt(K/a'))`, unique |
+//! | R4 | `w = r·p`; `acc_i = x_i·g_i·m·w`; `acc_i + 2^(t-1) = z_i·2^t + rem_i`; `(z_i, y_i)` in the clamp table | `z_i = floor((acc_i + 2^(t-1))/2^t)`, unique |
+//!
+//! Every `>= 0` is a decomposition into range-checked limbs ([`crate::limbs`]), so nothing in the table rests on
+//! the prover's goodwill: `a < 2^30` and `p <= 2^14` give `a·p² < 2^58`; `r <= 2^15` (both sides checked) and
+//! `a' < 2^30` give `q <= 2^60`; all limb sums stay below `2^62`. No side of an equation reaches half the field, so
+//! equality modulo `p` is equality of integers. [`zkml_core::Program::check`] derives the same bounds
+//! mechanically.
+//!
+//! `w` is `2^29/sqrt(a)` rounded down with relative error below `2^-14`, and `w·|x_i| < 2^29` for the unique `w`,
+//! because `x_i² < a`: that is what sizes the clamp table.
+//!
+//! Cost, with limbs of `l` bits: `2·ceil(30/l) + 2·ceil(16/l) + 2·ceil(46/l) + 1` lookups per row and `t/l + 1` per
+//! element; see `papers/rmsnorm.md`.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use zkml_core::{Bounds, Residence, Shape, Table, TensorId};
+
+use crate::kernel::{Kernel, KernelInfo, Step};
+use crate::limbs::Limbs;
+use crate::lowering::{Activation, Lowering, Recorder};
+use crate::requantise::{Accumulator, Requantisation, Rescaling};
+use crate::{LayerError, Quantisation};
+
+/// `a'` lies in `[2^WINDOW_BITS, 4·2^WINDOW_BITS)`.
+const WINDOW_BITS: u32 = 28;
+/// The largest `e` in `p = 2^e`.
+const MAX_EXPONENT: u32 = WINDOW_BITS / 2;
+/// `K = 2^K_BITS`.
+const K_BITS: u32 = 58;
+/// `r <= 2^ROOT_BITS`, reached at `a' = 2^28`.
+const ROOT_BITS: u32 = (K_BITS - WINDOW_BITS) / 2;
+/// `u` and `v` are below `(2r+1)·a' <= 2·sqrt(K·a') + a' < 2^45 + 2^30`.
+const SLACK_BITS: u32 = 46;
+/// `w = r·p <= 2^WEIGHT_BITS`.
+const WEIGHT_BITS: u32 = ROOT_BITS + MAX_EXPONENT;
+/// Elements that one parallel job handles at least.
+const JOB_ELEMENTS: usize = 1 << 12;
+
+/// Root-mean-square normalisation `gain · x / sqrt(mean(x²) + eps)` over the last axis of `[rows, n]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RmsNorm {
+    /// The layer's name.
+    pub name: String,
+    /// One real gain per column.
+    pub gain: Vec<f64>,
+    /// Added to the mean square. At least 0; the integer constant `E` is at least 1.
+    pub eps: f64,
+    /// Bits of the quantised gain and output, sign included.
+    pub output_bits: u32,
+    /// Width of the range-checked limbs; `None` chooses the cheapest.
+    pub limb_bits: Option<u32>,
+}
+
+impl RmsNorm {
+    /// What the kernel is.
+    pub const INFO: KernelInfo = KernelInfo {
+        id: "rmsnorm",
+        about: "root-mean-square normalisation over the last axis, with an exact integer reciprocal square root",
+    };
+
+    /// `E`, after checking that `a` stays below `2^30` for every admissible row.
+    fn epsilon(&self, columns: usize, input: Quantisation) -> Result<i64, LayerError> {
+        let refuse = |what: String| Err(LayerError::parameter(&self.name, what));
+        if !(self.eps.is_finite() && self.eps >= 0.0) {
+            return refuse(format!("eps is {}; it must be finite and not negative", self.eps));
+        }
+        let limit = 1_i64 << (WINDOW_BITS + 2);
+        let room = limit / columns as i64;
+        if columns as i64 >= limit >> (2 * (input.bits - 1)) {
+            let most = (2..=input.bits).rev().find(|b| 1 << (2 * (b - 1)) < room);
+            return refuse(match most {
+                Some(bits) => format!("rows of {columns} values need activations of at most {bits} bits"),
+                None => format!("rows of {columns} values are too long for the exact square root"),
+            });
+        }
+        let epsilon = (columns as f64 * self.eps / (input.scale * input.scale)).round().max(1.0);
+        let sum = columns as i64 * (1 << (2 * (input.bits - 1)));
+        if epsilon >= (limit - sum) as f64 {
+            return refuse(format!(
+                "eps {:e} is too large for an input step of {:e}: the input is smaller than sqrt(eps); rescale it",
+                self.eps, input.scale
+            ));
+        }
+        Ok(epsilon as i64)
+    }
+
+    fn columns(&self, input: &Shape) -> Result<usize, LayerError> {
+        match *input.dims() {
+            [_, columns] if columns == self.gain.len() => Ok(columns),
+            [_, columns] => Err(LayerError::shape(
+                &self.name,
+                format!("the gain has {} values for rows of {columns}", self.gain.len()),
+            )),
+            _ => Err(LayerError::shape(&self.name, format!("the input is {input}; it must be [rows, n]"))),
+        }
+    }
+
+    /// Quantised gain, and how accumulators become outputs.
+    fn plan(&self, builder: &Lowering, columns: usize, input: Quantisation) -> Result<Plan, LayerError> {
+        let quantisation = Quantisation::calibrate(&self.name, self.output_bits, &self.gain)?;
+        let gain = quantisation.quantise(&self.gain);
+        let largest_gain = gain.iter().map(|g| g.abs()).max().unwrap_or(0).max(1);
+        let root = (columns as f64).sqrt();
+        let worst = root * self.gain.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
+        let largest = builder.output_largest().filter(|&l| l > 0.0).unwrap_or(worst);
+        let target = Quantisation::for_largest(&self.name, self.output_bits, largest)?;
+        let accumulator = Accumulator {
+            step: quantisation.scale * root / f64::from(1 << WEIGHT_BITS),
+            honest: largest_gain << WEIGHT_BITS,
+            proven: (largest_gain << WEIGHT_BITS) << (input.bits - 1),
+        };
+        let rescaling = Rescaling::plan(&self.name, accumulator, target, builder.limb_bits())?;
+        Ok(Plan { gain, largest_gain, epsilon: self.epsilon(columns, input)?, rescaling })
+    }
+}
+
+#[derive(Debug)]
+struct Plan {
+    gain: Vec<i64>,
+    largest_gain: i64,
+    epsilon: i64,
+    rescaling: Rescaling,
+}
+
+impl Kernel for RmsNorm {
+    fn info(&self) -> KernelInfo {
+        Self::INFO
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn limb_bits(&self) -> Option<u32> {
+        self.limb_bits
+    }
+
+    fn output_shape(&self, input: &Shape) -> Result<Shape, LayerError> {
+        self.columns(input).map(|_| input.clone())
+    }
+
+    fn float(&self, input: &Shape, values: &[f64]) -> Vec<f64> {
+        let columns = input.dims().last().copied().unwrap_or(1).max(1);
+        let normalise = |row: &[f64]| {
+            let mean = row.iter().map(|x| x * x).sum::<f64>() / columns as f64;
+            let inverse = 1.0 / (mean + self.eps).sqrt();
+            // A row of zeros without eps: the integer layer gives zeros too.
+            let inverse = if inverse.is_finite() { inverse } else { 0.0 };
+            row.iter().zip(&self.gain).map(|(x, g)| g * x * inverse).collect::<Vec<f64>>()
+        };
+        values.chunks(columns).flat_map(normalise).collect()
+    }
+
+    fn lower(&self, builder: &mut Lowering, input: &Activation) -> Result<(Activation, Box<dyn Step>), LayerError> {
+        let columns = self.columns(&input.shape)?;
+        let plan = self.plan(builder, columns, input.quantisation)?;
+        builder.parameter("epsilon", plan.epsilon);
+        let rows = row_shape(&self.name, &input.shape)?;
+        let sum = sum_of_squares(builder, &rows, input, columns, plan.epsilon)?;
+        let normalised = Normalisation::lower(builder, &rows, sum)?;
+        let root = InverseRoot::lower(builder, &rows, normalised.output)?;
+        let scaled = self.scaling(builder, &rows, input, &plan, root.root, normalised.power)?;
+        let requantisation = Requantisation::lower(builder, &input.shape, scaled, plan.rescaling)?;
+        let output = Activation {
+            tensor: requantisation.output(),
+            shape: input.shape.clone(),
+            quantisation: plan.rescaling.output,
+        };
+        let integers = Integers { gain: plan.gain, epsilon: plan.epsilon, rescaling: plan.rescaling };
+        Ok((output, Box::new(LoweredRmsNorm { integers, normalised, root, requantisation })))
+    }
+}
+
+fn row_shape(layer: &str, input: &Shape) -> Result<Shape, LayerError> {
+    let rows = input.dims().first().copied().unwrap_or(1);
+    Shape::new([rows]).ok_or_else(|| LayerError::shape(layer, "the input has no rows"))
+}
+
+/// R1: `a = E + Σ x²`.
+fn sum_of_squares(
+    builder: &mut Lowering,
+    rows: &Shape,
+    input: &Activation,
+    columns: usize,
+    epsilon: i64,
+) -> Result<TensorId, LayerError> {
+    let most = columns as i64 * (1 << (2 * (input.quantisation.bits - 1)));
+    let squares = builder.value("sum-of-squares", rows, 0, most);
+    builder.einsum("sum-of-squares", "bi,bi->b", squares, &[input.tensor, input.tensor])?;
+    let sum = builder.value("sum", rows, epsilon, epsilon + most);
+    builder.affine("epsilon", sum, vec![(1, squares)], epsilon);
+    Ok(sum)
+}
+
+/// R2: `a' = a·p²` in the window.
+#[derive(Debug)]
+struct Normalisation {
+    power: TensorId,
+    output: TensorId,
+    above: Limbs,
+    below: Limbs,
+}
+
+impl Normalisation {
+    fn lower(builder: &mut Lowering, rows: &Shape, sum: TensorId) -> Result<Self, LayerError> {
+        let (lo, hi) = (1_i64 << WINDOW_BITS, (1_i64 << (WINDOW_BITS + 2)) - 1);
+        let power = builder.tensor("power", rows, Bounds::new(1, 1 << MAX_EXPONENT), Residence::Committed);
+        let powers = (0..=MAX_EXPONENT).map(|e| 1 << e).collect();
+        let table = Table::listed(format!("powers-of-two[0,{MAX_EXPONENT}]"), vec![powers])
+            .ok_or_else(|| LayerError::parameter(builder.layer(), "the table of powers is malformed"))?;
+        builder.lookup("power", table, vec![vec![power]]);
+        let output = builder.value("normalised", rows, lo, hi);
+        builder.einsum("normalise", "b,b,b->b", output, &[sum, power, power])?;
+        let above = Limbs::new(builder, "above-window", rows, WINDOW_BITS + 2);
+        let below = Limbs::new(builder, "below-window", rows, WINDOW_BITS + 2);
+        builder.affine("window", output, above.terms(1), lo);
+        builder.affine("window", output, below.terms(-1), hi);
+        Ok(Self { power, output, above, below })
+    }
+
+    fn record(&self, rows: &[Row], recorder: &mut Recorder) {
+        recorder.set(self.power, rows.iter().map(|row| row.power).collect());
+        let above: Vec<i64> = rows.iter().map(|row| row.normalised - (1 << WINDOW_BITS)).collect();
+        let below: Vec<i64> = rows.iter().map(|row| (1 << (WINDOW_BITS + 2)) - 1 - row.normalised).collect();
+        self.above.record(&above, recorder);
+        self.below.record(&below, recorder);
+    }
+}
+
+/// R3: `r = floor(sqrt(K/a'))`.
+#[derive(Debug)]
+struct InverseRoot {
+    root: TensorId,
+    digits: Limbs,
+    complement: Limbs,
+    under: Limbs,
+    over: Limbs,
+}
+
+impl InverseRoot {
+    fn lower(builder: &mut Lowering, rows: &Shape, normalised: TensorId) -> Result<Self, LayerError> {
+        let largest = 1_i64 << ROOT_BITS;
+        let digits = Limbs::new(builder, "root", rows, ROOT_BITS + 1);
+        let complement = Limbs::new(builder, "root-complement", rows, ROOT_BITS + 1);
+        let root = builder.value("root", rows, 0, largest);
+        builder.affine("root", root, digits.terms(1), 0);
+        builder.affine("root", root, complement.terms(-1), largest);
+        let product = builder.value("root-product", rows, 0, largest << (WINDOW_BITS + 2));
+        builder.einsum("root-product", "b,b->b", product, &[root, normalised])?;
+        let square = builder.value("root-square", rows, 0, 1 << K_BITS);
+        builder.einsum("root-square", "b,b->b", square, &[root, product])?;
+        let under = Limbs::new(builder, "under", rows, SLACK_BITS);
+        let over = Limbs::new(builder, "over", rows, SLACK_BITS);
+        builder.affine("root-below", square, under.terms(-1), 1 << K_BITS);
+        let mut above = vec![(-2, product), (-1, normalised)];
+        above.extend(over.terms(1));
+        builder.affine("root-above", square, above, (1 << K_BITS) + 1);
+        Ok(Self { root, digits, complement, under, over })
+    }
+
+    fn record(&self, rows: &[Row], recorder: &mut Recorder) {
+        let column = |f: fn(&Row) -> i64| rows.iter().map(f).collect::<Vec<i64>>();
+        self.digits.record(&column(|row| row.root), recorder);
+        self.complement.record(&column(|row| (1 << ROOT_BITS) - row.root), recorder);
+        self.under.record(&column(Row::under), recorder);
+        self.over.record(&column(Row::over), recorder);
+    }
+}
+
+impl RmsNorm {
+    /// R4 up to the accumulator: `acc = x·g·m·w`.
+    fn scaling(
+        &self,
+        builder: &mut Lowering,
+        rows: &Shape,
+        input: &Activation,
+        plan: &Plan,
+        root: TensorId,
+        power: TensorId,
+    ) -> Result<TensorId, LayerError> {
+        let multiplier = plan.rescaling.multiplier;
+        let weight = builder.value("weight", rows, 0, 1 << WEIGHT_BITS);
+        builder.einsum("weight", "b,b->b", weight, &[root, power])?;
+        let scaled_weight = builder.value("scaled-weight", rows, 0, multiplier << WEIGHT_BITS);
+        builder.affine("multiplier", scaled_weight, vec![(multiplier, weight)], 0);
+        let columns =
+            Shape::new([plan.gain.len()]).ok_or_else(|| LayerError::shape(&self.name, "the gain is empty"))?;
+        let gain_bounds = Bounds::new(-plan.largest_gain, plan.largest_gain);
+        let gain = builder.fixed("gain", &columns, gain_bounds, plan.gain.clone());
+        let most = (multiplier * plan.largest_gain) << (WEIGHT_BITS + input.quantisation.bits - 1);
+        let accumulator = builder.value("accumulator", &input.shape, -most, most);
+        builder.einsum("scale", "bi,i,b->bi", accumulator, &[input.tensor, gain, scaled_weight])?;
+        Ok(accumulator)
+    }
+}
+
+/// The unique integers of one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Row {
+    power: i64,
+    normalised: i64,
+    root: i64,
+}
+
+impl Row {
+    /// For `1 <= a < 2^30`.
+    fn new(a: i64) -> Self {
+        let bits = i64::BITS - a.leading_zeros();
+        let exponent = (WINDOW_BITS + 2).saturating_sub(bits) / 2;
+        let normalised = a << (2 * exponent);
+        Self { power: 1 << exponent, normalised, root: ((1_i64 << K_BITS) / normalised).isqrt() }
+    }
+
+    /// `u = K - r²a'`.
+    fn under(&self) -> i64 {
+        (1 << K_BITS) - self.root * self.root * self.normalised
+    }
+
+    /// `v = (2r+1)a' - 1 - u`.
+    fn over(&self) -> i64 {
+        (2 * self.root + 1) * self.normalised - 1 - self.under()
+    }
+
+    /// `w`.
+    fn weight(&self) -> i64 {
+        self.root * self.power
+    }
+}
+
+/// What the layer computes, without the proof's intermediate values.
+#[derive(Debug)]
+struct Integers {
+    gain: Vec<i64>,
+    epsilon: i64,
+    rescaling: Rescaling,
+}
+
+impl Integers {
+    fn row(&self, row: &[i64]) -> Row {
+        Row::new(self.epsilon + row.iter().map(|x| x * x).sum::<i64>())
+    }
+
+    fn min_rows(&self) -> usize {
+        (JOB_ELEMENTS / self.gain.len().max(1)).max(1)
+    }
+}
+
+#[derive(Debug)]
+struct LoweredRmsNorm {
+    integers: Integers,
+    normalised: Normalisation,
+    root: InverseRoot,
+    requantisation: Requantisation,
+}
+
+impl Step for LoweredRmsNorm {
+    fn infer(&self, input: &[i64]) -> Vec<i64> {
+        let Integers { gain, rescaling, .. } = &self.integers;
+        let columns = gain.len();
+        let mut output = vec![0; input.len()];
+        let rows = output.par_chunks_mut(columns).zip(input.par_chunks(columns));
+        rows.with_min_len(self.integers.min_rows()).for_each(|(output, row)| {
+            let weight = self.integers.row(row).weight();
+            for ((y, x), g) in output.iter_mut().zip(row).zip(gain) {
+                *y = rescaling.output(x * g * weight);
+            }
+        });
+        output
+    }
+
+    fn record(&self, input: &[i64], recorder: &mut Recorder) -> Vec<i64> {
+        let gain = &self.integers.gain;
+        let columns = gain.len();
+        let chunks = || input.par_chunks(columns).with_min_len(self.integers.min_rows());
+        let rows: Vec<Row> = chunks().map(|row| self.integers.row(row)).collect();
+        self.normalised.record(&rows, recorder);
+        self.root.record(&rows, recorder);
+        let accumulators: Vec<i64> = chunks()
+            .zip(&rows)
+            .flat_map_iter(|(row, own)| {
+                let weight = own.weight();
+                row.iter().zip(gain).map(move |(x, g)| x * g * weight)
+            })
+            .collect();
+        self.requantisation.record(&accumulators, recorder)
+    }
+}
