@@ -35,7 +35,7 @@ enum Source {
 #[derive(Clone, Debug)]
 pub(crate) struct Terms<EF> {
     /// The distinct terms, in order of first use.
-    pub(crate) terms: Vec<Term<EF>>,
+    pub(crate) distinct: Vec<Term<EF>>,
     sources: Vec<Source>,
     /// For each claim: its terms and their weights.
     claims: Vec<Vec<(usize, EF)>>,
@@ -45,7 +45,7 @@ impl<EF: Field> Terms<EF> {
     /// Splits claims into terms. Errors, in words, if a claim names no tensor or has the wrong number of
     /// coordinates.
     pub(crate) fn new(stacking: &Stacking, claims: &[OpeningClaim<EF>]) -> Result<Self, String> {
-        let mut all = Self { terms: Vec::new(), sources: Vec::new(), claims: Vec::with_capacity(claims.len()) };
+        let mut all = Self { distinct: Vec::new(), sources: Vec::new(), claims: Vec::with_capacity(claims.len()) };
         let mut known: HashMap<(usize, Vec<EF>), usize> = HashMap::new();
         for (index, claim) in claims.iter().enumerate() {
             let shape = stacking.shapes.get(claim.tensor);
@@ -63,10 +63,10 @@ impl<EF: Field> Terms<EF> {
                 if weight.is_zero() {
                     continue;
                 }
-                let next = all.terms.len();
+                let next = all.distinct.len();
                 let term = *known.entry((position, point.clone())).or_insert(next);
                 if term == next {
-                    all.terms.push(Term { slot: position, point });
+                    all.distinct.push(Term { slot: position, point });
                     all.sources.push(Source::Sent);
                     last_new = Some(term);
                 }
@@ -88,13 +88,13 @@ impl<EF: Field> Terms<EF> {
     /// The terms whose values the prover sends, in order.
     #[cfg(feature = "prover")]
     pub(crate) fn sent_terms(&self) -> impl Iterator<Item = &Term<EF>> {
-        self.terms.iter().zip(&self.sources).filter(|(_, source)| **source == Source::Sent).map(|(term, _)| term)
+        self.distinct.iter().zip(&self.sources).filter(|(_, source)| **source == Source::Sent).map(|(term, _)| term)
     }
 
     /// The values of all terms from those sent. `None` if the equation of a claim does not hold.
     pub(crate) fn complete(&self, claims: &[OpeningClaim<EF>], sent: &[EF]) -> Option<Vec<EF>> {
         let mut sent = sent.iter();
-        let mut values = Vec::with_capacity(self.terms.len());
+        let mut values = Vec::with_capacity(self.distinct.len());
         for source in &self.sources {
             values.push(if *source == Source::Sent { *sent.next()? } else { EF::ZERO });
         }

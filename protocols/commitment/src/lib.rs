@@ -10,6 +10,7 @@ mod opening;
 mod params;
 mod pow;
 mod stacking;
+mod tree;
 mod whir;
 mod wire;
 

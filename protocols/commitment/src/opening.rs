@@ -7,7 +7,7 @@ use zkml_sumcheck::{Weight, verify_rounds};
 use crate::claims::Terms;
 use crate::stacking::Stacking;
 use crate::whir::{ChallengeField, Sponge};
-use crate::{OpeningClaim, OpeningSoundness, merge, params, whir, wire};
+use crate::{OpeningClaim, OpeningSoundness, merge, params, tree, whir, wire};
 
 /// Absorbs what both sides know: the shapes, the root and the claims.
 macro_rules! absorb_statement {
@@ -58,7 +58,7 @@ where
     let claim = merge::dot(&powers, &values);
     let rounds = vec![Weight::Sum; stacking.variables];
     let (point, claim) = verify_rounds(&rounds, merge::DEGREE, claim, transcript)?;
-    let weight = merge::weight_at(&stacking, &terms.terms, &powers, &point);
+    let weight = merge::weight_at(&stacking, &terms.distinct, &powers, &point);
 
     let blob = transcript.read_blob()?;
     let proof = wire::decode(&pcs, blob).ok_or_else(|| transcript.encoding("the WHIR proof"))?;
@@ -69,7 +69,7 @@ where
 
 /// Bytes of a commitment.
 pub(crate) const fn commitment_bytes() -> usize {
-    whir::ROOT_BYTES
+    tree::ROOT_BYTES
 }
 
 /// Error terms of one commitment and its opening at so many claims.
@@ -156,7 +156,7 @@ mod prover {
         let rho = transcript.challenge();
         let powers = merge::powers(rho, values.len());
         let claim = merge::dot(&powers, &values);
-        let point = merge_prover::prove(stacking, stacked, &terms.terms, &powers, claim, transcript);
+        let point = merge_prover::prove(stacking, stacked, &terms.distinct, &powers, claim, transcript);
         let point = point.ok_or_else(unsatisfied)?;
 
         let proof = whir::prover::open(&pcs, &data.committed, &point, transcript.challenger_mut()).map_err(&failed)?;

@@ -2,7 +2,7 @@
 //!
 //! Grinding for *any* witness makes proof bytes depend on thread scheduling. Here a proof of work of `b > 0` bits is:
 //! draw a 32-byte seed from the sponge, find the smallest `w` such that the low `b` bits of
-//! `BLAKE3(seed ‖ w)` (first eight bytes, little endian) are zero, absorb `w`. The seed depends on everything absorbed
+//! `BLAKE3(seed ‖ w ‖ 0^24)` (first eight bytes, little endian) are zero, absorb `w`. The seed depends on everything absorbed
 //! before and every later challenge on `w`, so a new attempt at those challenges costs `2^b` hashes on average.
 //! A proof of work of zero bits touches nothing and accepts zero alone.
 
@@ -18,8 +18,8 @@ use crate::whir::Sponge;
 
 /// Candidates tried by one task before it looks whether another found a witness.
 const CANDIDATES_PER_TASK: u64 = 1 << 12;
-/// Bytes of seed and candidate.
-const MESSAGE: usize = 40;
+/// Bytes of seed, candidate and zeros: one whole block, so that candidates are hashed side by side in registers.
+const MESSAGE: usize = 64;
 /// Largest difficulty that can be ground.
 const MAX_BITS: usize = 40;
 
@@ -42,7 +42,7 @@ fn message(seed: &[u8; 32], candidate: u64) -> [u8; MESSAGE] {
     let mut message = [0; MESSAGE];
     let (head, tail) = message.split_at_mut(32);
     head.copy_from_slice(seed);
-    tail.copy_from_slice(&candidate.to_le_bytes());
+    tail.iter_mut().zip(candidate.to_le_bytes()).for_each(|(slot, byte)| *slot = byte);
     message
 }
 
@@ -54,11 +54,11 @@ fn passes(digest: &[u8; 32], bits: usize) -> bool {
 /// The smallest passing candidate in `start .. start + CANDIDATES_PER_TASK`.
 fn search(seed: &[u8; 32], bits: usize, start: u64) -> Option<u64> {
     const LANES: usize = <Blake3 as CryptographicHasher<u8, [u8; 32]>>::LANES;
-    let mut messages = [[0; MESSAGE]; LANES];
+    let mut messages = [message(seed, 0); LANES];
     let mut digests = [[0; 32]; LANES];
     for first in (start..start + CANDIDATES_PER_TASK).step_by(LANES) {
-        for (lane, slot) in (0_u64..).zip(&mut messages) {
-            *slot = message(seed, first + lane);
+        for (candidate, slot) in (first..).zip(&mut messages) {
+            slot[32..40].copy_from_slice(&candidate.to_le_bytes());
         }
         Blake3.hash_many(messages.as_flattened(), &mut digests);
         if let Some(lane) = digests.iter().position(|digest| passes(digest, bits)) {

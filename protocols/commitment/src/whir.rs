@@ -2,45 +2,28 @@
 
 use p3_blake3::Blake3;
 use p3_challenger::{HashChallenger, SerializingChallenger64};
-use p3_commit::Mmcs;
 use p3_dft::Radix2DFTSmallBatch;
 use p3_field::{ExtensionField, TwoAdicField};
 use p3_goldilocks::Goldilocks as Felt;
-use p3_merkle_tree::MerkleTreeMmcs;
 use p3_multilinear_util::point::Point;
 use p3_sumcheck::PrescribedPointPcs;
 use p3_sumcheck::layout::SuffixProver;
-use p3_symmetric::{CompressionFunctionFromHasher, MerkleCap, SerializingHasher};
 use p3_whir::pcs::proof::PcsProof;
 use p3_whir::pcs::prover::WhirProver;
 
 use crate::params::{Parameters, one_opening};
 use crate::pow::PowSponge;
+use crate::tree::{Root, Tree};
 
 /// Fewest variables of a stacked polynomial; smaller ones are padded with zeros.
 pub(crate) const MIN_VARIABLES: usize = 6;
 /// Most variables of a stacked polynomial.
 pub(crate) const MAX_VARIABLES: usize = 32;
-/// Bytes of a Merkle root.
-pub(crate) const ROOT_BYTES: usize = 32;
 
 /// The sponge of the Goldilocks suites.
 pub(crate) type Sponge = SerializingChallenger64<Felt, HashChallenger<u8, Blake3, 32>>;
-/// Merkle trees over BLAKE3.
-pub(crate) type Tree = MerkleTreeMmcs<
-    Felt,
-    u8,
-    SerializingHasher<Blake3>,
-    CompressionFunctionFromHasher<Blake3, 2, ROOT_BYTES>,
-    2,
-    ROOT_BYTES,
->;
-/// A Merkle root.
-pub(crate) type Root = MerkleCap<Felt, [u8; ROOT_BYTES]>;
 /// The library's prover and verifier.
 pub(crate) type Pcs<EF> = WhirProver<EF, Felt, Radix2DFTSmallBatch<Felt>, Tree, PowSponge, SuffixProver<Felt, EF>>;
-/// The digests that authenticate all queried rows of one tree.
-pub(crate) type SiblingHashes = <Tree as Mmcs<Felt>>::MultiProof;
 /// The library's opening proof.
 pub(crate) type Proof<EF> = PcsProof<Felt, EF, Tree>;
 
@@ -51,8 +34,7 @@ impl<EF: ExtensionField<Felt> + TwoAdicField> ChallengeField for EF {}
 /// The scheme for one size.
 pub(crate) fn pcs<EF: ChallengeField>(parameters: Parameters, variables: usize) -> Result<Pcs<EF>, String> {
     let config = parameters.config::<EF>(variables)?;
-    let tree = Tree::new(SerializingHasher::new(Blake3), CompressionFunctionFromHasher::new(Blake3), 0);
-    Ok(Pcs::new(config, Radix2DFTSmallBatch::default(), tree))
+    Ok(Pcs::new(config, Radix2DFTSmallBatch::default(), Tree::default()))
 }
 
 /// Runs `body` on the transcript's sponge with deterministic proofs of work.

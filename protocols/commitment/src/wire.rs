@@ -8,7 +8,8 @@ use p3_sumcheck::SumcheckData;
 use p3_whir::parameters::RoundConfig;
 use p3_whir::pcs::proof::{QueryOpenings, SharedProofOpening};
 
-use crate::whir::{ChallengeField, Pcs, Proof, ROOT_BYTES, Root, SiblingHashes};
+use crate::tree::{ROOT_BYTES, Root, SiblingHashes};
+use crate::whir::{ChallengeField, Pcs, Proof};
 
 /// Encodes a proof.
 pub(crate) fn encode<EF: ChallengeField>(proof: &Proof<EF>) -> Result<Vec<u8>, String> {
@@ -82,4 +83,99 @@ fn rows_have_shape<T>(opening: &SharedProofOpening<T, SiblingHashes>, round: &Ro
     opening.rows.len() == queries
         && opening.rows.iter().all(|row| row.len() == 1 << round.folding_factor)
         && opening.proof.sibling_hashes.len() <= queries * levels
+}
+
+#[cfg(all(test, feature = "prover"))]
+mod tests {
+    use p3_field::PrimeCharacteristicRing;
+    use zkml_core::{Goldilocks, Goldilocks3, Suite};
+
+    use super::*;
+    use crate::params;
+    use crate::whir::{self, Sponge};
+
+    type Alteration<EF> = (&'static str, fn(&mut Proof<EF>));
+
+    /// Every list of the proof too short, too long or of another kind.
+    fn alterations<EF: ChallengeField>() -> Vec<Alteration<EF>> {
+        fn rows<EF: ChallengeField>(proof: &mut Proof<EF>) -> &mut SharedProofOpening<EF, SiblingHashes> {
+            match &mut proof.whir.final_openings {
+                QueryOpenings::Extension(opening) => opening,
+                QueryOpenings::Base(_) => panic!("the polynomial is too small for an intermediate round"),
+            }
+        }
+        vec![
+            ("answer added", |p| p.whir.initial_ood_answers.push(EF::ONE)),
+            ("round added", |p| p.whir.rounds.extend_from_within(..1)),
+            ("round removed", |p| p.whir.rounds.clear()),
+            ("root of two", |p| p.whir.rounds[0].commitment = Some(Root::new(vec![[0; 32]; 2]))),
+            ("no root", |p| p.whir.rounds[0].commitment = None),
+            ("round answer added", |p| p.whir.rounds[0].ood_answers.push(EF::ONE)),
+            ("sumcheck round removed", |p| {
+                let _ = p.whir.initial_sumcheck.polynomial_evaluations.pop();
+            }),
+            ("sumcheck round added", |p| p.whir.rounds[0].sumcheck.polynomial_evaluations.push([EF::ONE; 2])),
+            ("witness added", |p| p.whir.initial_sumcheck.pow_witnesses.push(Felt::ZERO)),
+            ("row removed", |p| {
+                let _ = rows(p).rows.pop();
+            }),
+            ("row added", |p| rows(p).rows.push(vec![EF::ONE; 16])),
+            ("row shortened", |p| {
+                let _ = rows(p).rows[0].pop();
+            }),
+            ("row emptied", |p| rows(p).rows[0].clear()),
+            ("too many digests", |p| rows(p).proof.sibling_hashes.resize(1 << 16, [0; 32])),
+            ("rows of another field", |p| {
+                p.whir.final_openings = QueryOpenings::Base(SharedProofOpening {
+                    rows: vec![vec![Felt::ONE; 16]; rows(p).rows.len()],
+                    proof: rows(p).proof.clone(),
+                });
+            }),
+            ("no final polynomial", |p| p.whir.final_poly = None),
+            ("final polynomial doubled", |p| {
+                let values = p.whir.final_poly.as_ref().map_or(&[][..], |poly| poly.as_slice());
+                p.whir.final_poly = Some(p3_multilinear_util::poly::Poly::new([values, values].concat()));
+            }),
+            ("final sumcheck dropped", |p| p.whir.final_sumcheck = None),
+            ("value added", |p| p.evals[0] = p3_sumcheck::OpeningBatch::new(vec![EF::ONE; 2], vec![])),
+            ("successor value added", |p| p.evals[0] = p3_sumcheck::OpeningBatch::new(vec![EF::ONE], vec![EF::ONE])),
+            ("batch added", |p| p.evals.push(p3_sumcheck::OpeningBatch::new(vec![EF::ONE], vec![]))),
+            ("no batch", |p| p.evals.clear()),
+        ]
+    }
+
+    fn lists_are_checked<S: Suite<Base = Felt, Challenger = Sponge, Challenge: ChallengeField>>() {
+        let variables = 12;
+        let pcs = params::choose::<S>(variables).unwrap();
+        let cells = (0..1 << variables).map(Felt::from_u64).collect();
+        let (_, committed) = whir::prover::commit(&pcs, cells, S::challenger()).unwrap();
+        let point = vec![S::Challenge::TWO; variables];
+        let proof = whir::prover::open(&pcs, &committed, &point, &mut S::challenger()).unwrap();
+        assert!(decode(&pcs, &encode(&proof).unwrap()).is_some());
+        for (name, alter) in alterations() {
+            let mut altered = proof.clone();
+            alter(&mut altered);
+            assert!(decode(&pcs, &encode(&altered).unwrap()).is_none(), "{}: {name}", S::ID);
+        }
+    }
+
+    #[test]
+    fn every_list_has_the_length_that_the_parameters_imply() {
+        lists_are_checked::<Goldilocks>();
+        lists_are_checked::<Goldilocks3>();
+    }
+
+    #[test]
+    fn a_final_sumcheck_is_refused_where_there_is_none() {
+        // 2^4 more variables than a multiple of the folding leave nothing to sum at the end.
+        let pcs = params::choose::<Goldilocks>(4).unwrap();
+        assert_eq!(pcs.final_sumcheck_rounds(), 0);
+        let cells = (0..16).map(Felt::from_u64).collect();
+        let (_, committed) = whir::prover::commit(&pcs, cells, Goldilocks::challenger()).unwrap();
+        let point = vec![<Goldilocks as Suite>::Challenge::TWO; 4];
+        let mut proof = whir::prover::open(&pcs, &committed, &point, &mut Goldilocks::challenger()).unwrap();
+        assert!(decode(&pcs, &encode(&proof).unwrap()).is_some());
+        proof.whir.final_sumcheck = Some(SumcheckData::default());
+        assert!(decode(&pcs, &encode(&proof).unwrap()).is_none());
+    }
 }

@@ -3,8 +3,12 @@
 mod common;
 
 use common::Case;
-use zkml_commitment::CommittedSuite;
-use zkml_core::{Goldilocks, Goldilocks3};
+use p3_field::PrimeCharacteristicRing;
+use proptest::prelude::*;
+use zkml_commitment::{CommittedSuite, OpeningClaim};
+use zkml_core::{Goldilocks, Goldilocks3, Suite};
+
+type Challenge = <Goldilocks as Suite>::Challenge;
 
 const SHAPE_LISTS: &[&[&[usize]]] = &[
     &[&[]],
@@ -46,4 +50,60 @@ fn goldilocks() {
 #[test]
 fn goldilocks3() {
     every_shape_list::<Goldilocks3>();
+}
+
+fn bytes<S: CommittedSuite>(threads: usize) -> (Vec<u8>, Vec<u8>) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| {
+        let mut case = Case::<S>::new(&[&[100, 300], &[33, 17, 3], &[2], &[]], 77);
+        let claims: Vec<_> = (0..8).map(|i| case.claim(i % 4, 0.0)).collect();
+        (case.root.clone(), case.open(&claims))
+    })
+}
+
+#[test]
+fn proof_bytes_do_not_depend_on_the_number_of_threads() {
+    assert_eq!(bytes::<Goldilocks>(1), bytes::<Goldilocks>(4));
+    assert_eq!(bytes::<Goldilocks3>(1), bytes::<Goldilocks3>(3));
+}
+
+#[test]
+fn the_padding_of_a_tensor_opens_to_zero_and_to_nothing_else() {
+    let case = Case::<Goldilocks>::new(&[&[3, 5], &[6]], 78);
+    let index = |i: usize, bits: usize| (0..bits).rev().map(move |b| Challenge::from_bool(i >> b & 1 == 1));
+    for (row, column) in [(3, 0), (0, 5), (2, 7), (3, 7)] {
+        let point: Vec<Challenge> = index(row, 2).chain(index(column, 3)).collect();
+        let claim = case.claim_at(0, point);
+        assert!(claim.value == Challenge::ZERO, "cell ({row}, {column}) is padding");
+        let proof = case.open(std::slice::from_ref(&claim));
+        case.verify(std::slice::from_ref(&claim), &proof).unwrap();
+        let wrong = OpeningClaim { value: Challenge::ONE, ..claim };
+        assert!(case.verify(&[wrong], &proof).is_err());
+    }
+    // A true cell, for contrast: the same kind of point inside the shape opens to the cell.
+    let claim = case.claim_at(0, index(2, 2).chain(index(4, 3)).collect());
+    assert!(claim.value == Challenge::from(Goldilocks::from_i64(case.columns[0].get(14).unwrap())));
+    let proof = case.open(std::slice::from_ref(&claim));
+    case.verify(&[claim], &proof).unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn random_shapes_and_claims(
+        dims in prop::collection::vec(prop::collection::vec(1_usize..20, 0..4), 1..6),
+        picks in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(vec![0.0, 0.3, 1.0])), 1..12),
+        seed in any::<u64>(),
+    ) {
+        let dims: Vec<&[usize]> = dims.iter().map(Vec::as_slice).collect();
+        let mut case = Case::<Goldilocks>::new(&dims, seed);
+        let claims: Vec<_> = picks.iter().map(|(pick, boolean)| case.claim(pick.index(dims.len()), *boolean)).collect();
+        let proof = case.open(&claims);
+        prop_assert!(case.verify(&claims, &proof).is_ok());
+        let wrong: usize = picks.len() / 2;
+        let mut altered = claims.clone();
+        altered[wrong].value += Challenge::ONE;
+        prop_assert!(case.verify(&altered, &proof).is_err());
+    }
 }
