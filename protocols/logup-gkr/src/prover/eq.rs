@@ -4,7 +4,7 @@ use p3_field::PrimeCharacteristicRing;
 use zkml_core::Suite;
 use zkml_device::count;
 
-use super::lanes::{Packed, pack, width};
+use super::lanes::{Factor, Packed, PackedBase, Weights, non_residue, pack, width};
 
 /// Base-two logarithm of the packs in the inner table; it stays in the first-level cache.
 const LOG_INNER_PACKS: u32 = 6;
@@ -13,11 +13,12 @@ const LOG_INNER_PACKS: u32 = 6;
 /// [Dao-Thaler 2024/1210]. Dropping the leading variable adds halves, since `eq(z, 0) + eq(z, 1) = 1`.
 pub(super) struct SplitEq<S: Suite> {
     /// Weights of the chunks; one only once the inner table covers everything.
-    pub(super) outer: Vec<S::Challenge>,
+    outer: Vec<S::Challenge>,
     /// Weights within a chunk.
-    pub(super) inner: Vec<S::Challenge>,
+    inner: Vec<Factor<S::Challenge, S::Base>>,
     /// The same, packed; empty if there are fewer than one pack.
-    pub(super) packed: Vec<Packed<S>>,
+    packed: Vec<Factor<Packed<S>, PackedBase<S>>>,
+    non_residue: S::Base,
 }
 
 impl<S: Suite> SplitEq<S> {
@@ -26,18 +27,30 @@ impl<S: Suite> SplitEq<S> {
         let inner = z.len().min((width::<S>().ilog2() + LOG_INNER_PACKS) as usize);
         let (outer, inner) = z.split_at(z.len() - inner);
         let (outer, inner) = (table(outer), table(inner));
-        let packed = pack::<S>(&inner);
-        Self { outer, inner, packed }
+        let w = non_residue::<S>();
+        let packed = pack::<S>(&inner).into_iter().map(|e| Factor::new(e, PackedBase::<S>::from(w))).collect();
+        let inner = inner.into_iter().map(|e| Factor::new(e, w)).collect();
+        Self { outer, inner, packed, non_residue: w }
+    }
+
+    /// The weights for plain columns.
+    pub(super) fn plain(&self) -> Weights<'_, S::Challenge, S::Base, S::Challenge> {
+        Weights { outer: &self.outer, inner: &self.inner, non_residue: self.non_residue }
+    }
+
+    /// The weights for packed columns.
+    pub(super) fn packed(&self) -> Weights<'_, S::Challenge, PackedBase<S>, Packed<S>> {
+        Weights { outer: &self.outer, inner: &self.packed, non_residue: PackedBase::<S>::from(self.non_residue) }
     }
 
     /// Drops the leading variable.
     pub(super) fn drop_leading(&mut self) {
         if self.outer.len() > 1 {
-            add_halves(&mut self.outer);
+            add_halves(&mut self.outer, |a, b| a + b);
         } else {
-            add_halves(&mut self.inner);
+            add_halves(&mut self.inner, Factor::plus);
             if self.packed.len() > 1 {
-                add_halves(&mut self.packed);
+                add_halves(&mut self.packed, Factor::plus);
             } else {
                 self.packed.clear();
             }
@@ -45,10 +58,10 @@ impl<S: Suite> SplitEq<S> {
     }
 }
 
-fn add_halves<T: PrimeCharacteristicRing + Copy>(values: &mut Vec<T>) {
+fn add_halves<T: Copy>(values: &mut Vec<T>, add: impl Fn(T, T) -> T) {
     let half = values.len() / 2;
     let (low, high) = values.split_at_mut(half);
-    low.iter_mut().zip(high.iter()).for_each(|(l, &h)| *l += h);
+    low.iter_mut().zip(high.iter()).for_each(|(l, &h)| *l = add(*l, h));
     values.truncate(half);
 }
 

@@ -3,17 +3,17 @@
 //! With `m0 = n0 + λ d0` the gate `n0 d1 + n1 d0 + λ d0 d1` is `m0 d1 + n1 d0`: two products, and `m0` stays linear in
 //! every variable, so the fold is done once per layer.
 
-use p3_field::{Algebra, Field, PrimeCharacteristicRing};
+use p3_field::{BasedVectorSpace, Field, PrimeCharacteristicRing};
+use rayon::prelude::*;
 use zkml_core::Suite;
 use zkml_device::count;
 
 use super::Children;
 use super::eq::SplitEq;
-use super::lanes::{Lanes, sum_lanes, unpack_pairs};
+use super::lanes::{
+    Coefficients, Factor, GRAIN, Lanes, Weights, add_weighted, non_residue, sum_lanes, sum_of_products, unpack_pairs,
+};
 use super::tree::{Halves, Node, Nodes};
-
-/// Elements (not packs) per parallel task and column.
-pub(super) const GRAIN: usize = 1 << 11;
 
 /// A layer during its sumcheck: `left` holds `[m0, d0]` (after the first round), `right` holds `[n1, d1]`.
 pub(super) struct GateRounds<S: Suite> {
@@ -33,23 +33,23 @@ impl<S: Suite> GateRounds<S> {
         if let Nodes::Packed(halves) = &mut self.nodes {
             let bound = if r.is_some() { halves.left.len() / 2 } else { halves.left.len() };
             if bound >= 2 {
-                let sums = halves.round(r, self.lambda, &eq.outer, &eq.packed);
+                let sums = halves.round(r, self.lambda, eq.packed());
                 return sums.map(sum_lanes::<S>);
             }
             // Less than one pair of packs: go on without packing.
             if let Some(r) = r {
-                halves.bind(r);
+                halves.bind::<S::Challenge, _>(eq.packed().factor(r));
             } else {
-                halves.fold(self.lambda);
+                halves.fold::<S::Challenge, _>(eq.packed().factor(self.lambda));
             }
             let (left, right) = (unpack_pairs::<S>(&halves.left), unpack_pairs::<S>(&halves.right));
-            let mut plain = Halves { left, right };
-            let sums = plain.evaluate(&eq.outer, &eq.inner);
+            let plain = Halves { left, right };
+            let sums = plain.evaluate(eq.plain());
             self.nodes = Nodes::Plain(plain);
             return sums;
         }
         let Nodes::Plain(halves) = &mut self.nodes else { return [S::Challenge::ZERO; 2] };
-        halves.round(r, self.lambda, &eq.outer, &eq.inner)
+        halves.round(r, self.lambda, eq.plain())
     }
 
     /// The children at the point whose coordinates were all but the last bound already.
@@ -59,7 +59,7 @@ impl<S: Suite> GateRounds<S> {
             Nodes::Packed(h) => Halves { left: unpack_pairs::<S>(&h.left), right: unpack_pairs::<S>(&h.right) },
         };
         if let Some(&r) = point.last() {
-            halves.bind(r);
+            halves.bind::<S::Challenge, _>(Factor::<_, S::Base>::new(r, non_residue::<S>()));
         }
         let ([mut n0, d0], [n1, d1]) = (halves.left[0], halves.right[0]);
         if !point.is_empty() {
@@ -69,101 +69,96 @@ impl<S: Suite> GateRounds<S> {
     }
 }
 
-impl<T: Copy + Send + Sync> Halves<T> {
-    fn lanes<F: Field>() -> usize {
-        // A packed element is as many times larger as it has lanes.
-        size_of::<T>() / size_of::<F>()
-    }
-
-    fn round<F: Field>(&mut self, r: Option<F>, lambda: F, outer: &[F], inner: &[T]) -> [T; 2]
+impl<T> Halves<T> {
+    fn round<F: Field, B: Coefficients>(&mut self, r: Option<F>, lambda: F, weights: Weights<'_, F, B, T>) -> [T; 2]
     where
-        T: Lanes<F>,
+        T: Lanes<F, B>,
     {
-        match r {
-            None => {
-                self.fold(lambda);
-                self.evaluate(outer, inner)
-            }
-            Some(r) => {
-                let pairs = self.left.len() / 4;
-                count::ext_mul(14 * pairs * Self::lanes::<F>());
-                let parts = (quarters(&mut self.left), quarters(&mut self.right));
-                let sums = bind_evaluate(parts, r, outer, inner);
-                self.left.truncate(2 * pairs);
-                self.right.truncate(2 * pairs);
-                sums
-            }
-        }
+        let Some(r) = r else {
+            self.fold::<F, B>(weights.factor(lambda));
+            return self.evaluate(weights);
+        };
+        let pairs = self.left.len() / 4;
+        count::ext_mul(14 * pairs * T::LANES);
+        let sums = bind_evaluate((quarters(&mut self.left), quarters(&mut self.right)), &weights.factor(r), weights);
+        self.left.truncate(2 * pairs);
+        self.right.truncate(2 * pairs);
+        sums
     }
 
     /// `n0 + λ d0` in place of `n0`.
-    fn fold<F: Field>(&mut self, lambda: F)
+    fn fold<F, B: Coefficients>(&mut self, lambda: Factor<T, B>)
     where
-        T: Lanes<F>,
+        T: Lanes<F, B>,
     {
-        use rayon::prelude::*;
-        count::ext_mul(self.left.len() * Self::lanes::<F>());
-        let lambda = T::from(lambda);
-        let grain = (GRAIN / Self::lanes::<F>()).max(1);
-        self.left.par_iter_mut().with_min_len(grain).for_each(|node| node[0] += lambda * node[1]);
+        count::ext_mul(self.left.len() * T::LANES);
+        self.left.par_iter_mut().with_min_len(GRAIN / 8).for_each(|node| node[0] += lambda.times(node[1]));
     }
 
     /// The sums without binding anything first.
-    fn evaluate<F: Field>(&mut self, outer: &[F], inner: &[T]) -> [T; 2]
+    fn evaluate<F: Field, B: Coefficients>(&self, weights: Weights<'_, F, B, T>) -> [T; 2]
     where
-        T: Lanes<F>,
+        T: Lanes<F, B>,
     {
         let pairs = self.left.len() / 2;
-        count::ext_mul(6 * pairs * Self::lanes::<F>());
+        count::ext_mul(6 * pairs * T::LANES);
         let ((l0, l1), (r0, r1)) = (self.left.split_at(pairs), self.right.split_at(pairs));
-        evaluate([l0, l1, r0, r1], outer, inner)
+        evaluate([l0, l1, r0, r1], weights)
     }
 
     /// Binds the leading variable.
-    fn bind<F: Field>(&mut self, r: F)
+    fn bind<F, B: Coefficients>(&mut self, r: Factor<T, B>)
     where
-        T: Lanes<F>,
+        T: Lanes<F, B>,
     {
         let half = self.left.len() / 2;
-        count::ext_mul(4 * half * Self::lanes::<F>());
-        let r = T::from(r);
+        count::ext_mul(4 * half * T::LANES);
         for nodes in [&mut self.left, &mut self.right] {
             let (low, high) = nodes.split_at_mut(half);
-            low.iter_mut().zip(high.iter()).for_each(|(l, h)| *l = interpolate(*l, *h, r));
+            low.iter_mut().zip(high.iter()).for_each(|(l, h)| *l = interpolate(*l, *h, &r));
             nodes.truncate(half);
         }
     }
 }
 
-fn interpolate<T: PrimeCharacteristicRing + Copy>(low: Node<T>, high: Node<T>, r: T) -> Node<T> {
-    [low[0] + r * (high[0] - low[0]), low[1] + r * (high[1] - low[1])]
+#[inline(always)]
+fn interpolate<B: Coefficients, T>(low: Node<T>, high: Node<T>, r: &Factor<T, B>) -> Node<T>
+where
+    T: PrimeCharacteristicRing + BasedVectorSpace<B> + Copy,
+{
+    [r.interpolate(low[0], high[0]), r.interpolate(low[1], high[1])]
 }
 
 /// Gate at 0 and its leading coefficient.
 #[inline(always)]
-fn gate<T: PrimeCharacteristicRing + Copy>(left: [Node<T>; 2], right: [Node<T>; 2]) -> [T; 2] {
+fn gate<B: Coefficients, T>(left: [Node<T>; 2], right: [Node<T>; 2], non_residue: B) -> [T; 2]
+where
+    T: PrimeCharacteristicRing + BasedVectorSpace<B> + Copy,
+{
     let ([[m0, d0], [m2, d2]], [[n1, d1], [n3, d3]]) = (left, right);
-    [m0 * d1 + n1 * d0, (m2 - m0) * (d3 - d1) + (n3 - n1) * (d2 - d0)]
+    [
+        sum_of_products([m0, d1], [n1, d0], non_residue),
+        sum_of_products([m2 - m0, d3 - d1], [n3 - n1, d2 - d0], non_residue),
+    ]
 }
 
-fn evaluate<F: Field, T: Lanes<F>>(parts: [&[Node<T>]; 4], outer: &[F], inner: &[T]) -> [T; 2] {
-    let per_task = GRAIN / (size_of::<T>() / size_of::<F>());
-    if outer.len() > 1 && outer.len() * inner.len() > per_task {
-        let middle = outer.len() / 2;
-        let split = parts.map(|p| p.split_at(middle * inner.len()));
-        let (o0, o1) = outer.split_at(middle);
-        let (a, b) =
-            rayon::join(|| evaluate(split.map(|s| s.0), o0, inner), || evaluate(split.map(|s| s.1), o1, inner));
+fn evaluate<F: Field, B: Coefficients, T: Lanes<F, B>>(
+    parts: [&[Node<T>]; 4],
+    weights: Weights<'_, F, B, T>,
+) -> [T; 2] {
+    if let Some((first, second, at)) = weights.halves() {
+        let split = parts.map(|p| p.split_at(at));
+        let (a, b) = rayon::join(|| evaluate(split.map(|s| s.0), first), || evaluate(split.map(|s| s.1), second));
         return [a[0] + b[0], a[1] + b[1]];
     }
     let mut total = [T::ZERO; 2];
-    for (i, &weight) in outer.iter().enumerate() {
-        let [l0, l1, r0, r1] = parts.map(|p| &p[i * inner.len()..(i + 1) * inner.len()]);
+    for (weight, range) in weights.chunks() {
+        let [l0, l1, r0, r1] = parts.map(|p| &p[range.clone()]);
         let mut sums = [T::ZERO; 2];
-        for (j, &e) in inner.iter().enumerate() {
-            let values = gate([l0[j], l1[j]], [r0[j], r1[j]]);
-            sums[0] += e * values[0];
-            sums[1] += e * values[1];
+        for (j, e) in weights.inner.iter().enumerate() {
+            let values = gate([l0[j], l1[j]], [r0[j], r1[j]], weights.non_residue);
+            sums[0] += e.times(values[0]);
+            sums[1] += e.times(values[1]);
         }
         add_weighted(&mut total, sums, weight);
     }
@@ -173,47 +168,35 @@ fn evaluate<F: Field, T: Lanes<F>>(parts: [&[Node<T>]; 4], outer: &[F], inner: &
 type Quarters<'a, T> = [&'a mut [Node<T>]; 4];
 
 /// Binds `r` and evaluates the next round in one pass over memory.
-fn bind_evaluate<F: Field, T: Lanes<F>>(
+fn bind_evaluate<F: Field, B: Coefficients, T: Lanes<F, B>>(
     (left, right): (Quarters<'_, T>, Quarters<'_, T>),
-    r: F,
-    outer: &[F],
-    inner: &[T],
+    r: &Factor<T, B>,
+    weights: Weights<'_, F, B, T>,
 ) -> [T; 2] {
-    let per_task = GRAIN / (size_of::<T>() / size_of::<F>());
-    if outer.len() > 1 && outer.len() * inner.len() > per_task {
-        let middle = outer.len() / 2;
-        let (o0, o1) = outer.split_at(middle);
-        let (l0, l1) = split_quarters(left, middle * inner.len());
-        let (r0, r1) = split_quarters(right, middle * inner.len());
-        let (a, b) = rayon::join(|| bind_evaluate((l0, r0), r, o0, inner), || bind_evaluate((l1, r1), r, o1, inner));
+    if let Some((first, second, at)) = weights.halves() {
+        let (l0, l1) = split_quarters(left, at);
+        let (r0, r1) = split_quarters(right, at);
+        let (a, b) = rayon::join(|| bind_evaluate((l0, r0), r, first), || bind_evaluate((l1, r1), r, second));
         return [a[0] + b[0], a[1] + b[1]];
     }
     let ([l0, l1, l2, l3], [r0, r1, r2, r3]) = (left, right);
-    let r = T::from(r);
     let mut total = [T::ZERO; 2];
-    for (i, &weight) in outer.iter().enumerate() {
-        let range = i * inner.len()..(i + 1) * inner.len();
+    for (weight, range) in weights.chunks() {
         let (l0, l1, l2, l3) = (&mut l0[range.clone()], &mut l1[range.clone()], &l2[range.clone()], &l3[range.clone()]);
         let (r0, r1, r2, r3) = (&mut r0[range.clone()], &mut r1[range.clone()], &r2[range.clone()], &r3[range]);
         let mut sums = [T::ZERO; 2];
-        for (j, &e) in inner.iter().enumerate() {
+        for (j, e) in weights.inner.iter().enumerate() {
             let left = [interpolate(l0[j], l2[j], r), interpolate(l1[j], l3[j], r)];
             let right = [interpolate(r0[j], r2[j], r), interpolate(r1[j], r3[j], r)];
             [l0[j], l1[j]] = left;
             [r0[j], r1[j]] = right;
-            let values = gate(left, right);
-            sums[0] += e * values[0];
-            sums[1] += e * values[1];
+            let values = gate(left, right, weights.non_residue);
+            sums[0] += e.times(values[0]);
+            sums[1] += e.times(values[1]);
         }
         add_weighted(&mut total, sums, weight);
     }
     total
-}
-
-/// `total += weight · sums`; one product per chunk, not counted.
-pub(super) fn add_weighted<F: Field, T: Algebra<F> + Copy>(total: &mut [T; 2], sums: [T; 2], weight: F) {
-    total[0] += sums[0] * weight;
-    total[1] += sums[1] * weight;
 }
 
 fn quarters<T>(values: &mut [Node<T>]) -> Quarters<'_, T> {

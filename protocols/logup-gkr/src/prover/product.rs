@@ -5,13 +5,12 @@
 //! `D0 = 1 + λ d0` and `D1`, which is `1 + λ d1` on stored leaves and the constant `λ` on the tail. Only the stored part of
 //! `D1` is touched: binding keeps the tail constant.
 
-use p3_field::{Field, PrimeCharacteristicRing};
+use p3_field::{BasedVectorSpace, Field, PrimeCharacteristicRing};
 use zkml_core::{ProveError, Suite, mle};
 use zkml_device::count;
 
 use super::eq::SplitEq;
-use super::gates::{GRAIN, add_weighted};
-use super::lanes::{Lanes, Packed, sum_lanes, unpack, width};
+use super::lanes::{Coefficients, Factor, Lanes, Packed, Weights, add_weighted, non_residue, sum_lanes, unpack, width};
 use super::{Children, Leaves};
 
 /// The leaf layer during its sumcheck.
@@ -79,19 +78,19 @@ impl<S: Suite> ProductRounds<S> {
         if let Columns::Packed(product) = &mut self.columns {
             let bound = if r.is_some() { product.full.len() / 2 } else { product.full.len() };
             if bound >= 2 {
-                return product.round(r, &eq.outer, &eq.packed).map(sum_lanes::<S>);
+                return product.round(r, eq.packed()).map(sum_lanes::<S>);
             }
             if let Some(r) = r {
-                product.bind(r);
+                product.bind(&eq.packed().factor(r));
             }
             let (full, ragged) = (unpack::<S>(&product.full), unpack::<S>(&product.ragged));
             let mut plain = Product { full, ragged, tail: self.lambda };
-            let sums = plain.round(None, &eq.outer, &eq.inner);
+            let sums = plain.round(None, eq.plain());
             self.columns = Columns::Plain(plain);
             return sums;
         }
         let Columns::Plain(product) = &mut self.columns else { return [S::Challenge::ZERO; 2] };
-        product.round(r, &eq.outer, &eq.inner)
+        product.round(r, eq.plain())
     }
 
     /// The children at the point whose coordinates were all but the last bound already.
@@ -103,7 +102,7 @@ impl<S: Suite> ProductRounds<S> {
             }
         };
         if let Some(&r) = point.last() {
-            product.bind(r);
+            product.bind(&Factor::<_, S::Base>::new(r, non_residue::<S>()));
         }
         let n = [S::Challenge::ONE, mle::prefix_indicator(point, self.stored)];
         let columns = [product.full[0], product.ragged.first().copied().unwrap_or(self.lambda)];
@@ -112,75 +111,78 @@ impl<S: Suite> ProductRounds<S> {
     }
 }
 
-impl<F: Field, T: Lanes<F>> Product<T, F> {
-    const LANES: usize = size_of::<T>() / size_of::<F>();
-
-    fn round(&mut self, r: Option<F>, outer: &[F], inner: &[T]) -> [T; 2] {
-        match r {
-            None => {
-                let pairs = self.full.len() / 2;
-                self.count(pairs);
-                let (full, ragged) = (parts::<T, 2>(&mut self.full, pairs), parts::<T, 2>(&mut self.ragged, pairs));
-                evaluate(full, ragged, T::from(self.tail), outer, inner)
-            }
-            Some(r) => {
-                let pairs = self.full.len() / 4;
-                self.count_bind(2 * pairs);
-                let (full, ragged) = (parts::<T, 4>(&mut self.full, pairs), parts::<T, 4>(&mut self.ragged, pairs));
-                let sums = bind_evaluate(full, ragged, (r, self.tail), outer, inner);
-                self.full.truncate(2 * pairs);
-                self.ragged.truncate(2 * pairs);
-                self.count(pairs);
-                sums
-            }
-        }
+impl<T, F: Field> Product<T, F> {
+    fn round<B: Coefficients>(&mut self, r: Option<F>, weights: Weights<'_, F, B, T>) -> [T; 2]
+    where
+        T: Lanes<F, B>,
+    {
+        let tail = T::from(self.tail);
+        let Some(r) = r else {
+            let pairs = self.full.len() / 2;
+            self.count::<B>(pairs);
+            let (full, ragged) = (parts(&mut self.full, pairs), parts(&mut self.ragged, pairs));
+            return evaluate(full, ragged, tail, weights);
+        };
+        let pairs = self.full.len() / 4;
+        self.count_bind::<B>(2 * pairs);
+        let (full, ragged) = (parts(&mut self.full, pairs), parts(&mut self.ragged, pairs));
+        let sums = bind_evaluate(full, ragged, (&weights.factor(r), tail), weights);
+        self.full.truncate(2 * pairs);
+        self.ragged.truncate(2 * pairs);
+        self.count::<B>(pairs);
+        sums
     }
 
-    fn bind(&mut self, r: F) {
+    fn bind<B: Coefficients>(&mut self, r: &Factor<T, B>)
+    where
+        T: Lanes<F, B>,
+    {
         let half = self.full.len() / 2;
-        self.count_bind(half);
-        let (r, tail) = (T::from(r), T::from(self.tail));
+        self.count_bind::<B>(half);
+        let tail = T::from(self.tail);
         for values in [&mut self.full, &mut self.ragged] {
-            let [low, high] = parts::<T, 2>(values, half);
+            let [low, high] = parts(values, half);
             for (j, l) in low.iter_mut().enumerate() {
-                *l += r * (high.get(j).copied().unwrap_or(tail) - *l);
+                *l = r.interpolate(*l, high.get(j).copied().unwrap_or(tail));
             }
             values.truncate(half);
         }
     }
 
     /// Counts the evaluation of a round of so many pairs.
-    fn count(&self, pairs: usize) {
+    fn count<B: Coefficients>(&self, pairs: usize)
+    where
+        T: Lanes<F, B>,
+    {
         let products = self.ragged.len().min(pairs);
-        count::ext_mul((4 * products + (pairs - products)) * Self::LANES);
+        count::ext_mul((4 * products + (pairs - products)) * T::LANES);
     }
 
     /// Counts binding to length `half`.
-    fn count_bind(&self, half: usize) {
-        count::ext_mul((half + self.ragged.len().min(half)) * Self::LANES);
+    fn count_bind<B: Coefficients>(&self, half: usize)
+    where
+        T: Lanes<F, B>,
+    {
+        count::ext_mul((half + self.ragged.len().min(half)) * T::LANES);
     }
 }
 
-fn evaluate<F: Field, T: Lanes<F>>(
+fn evaluate<F: Field, B: Coefficients, T: Lanes<F, B>>(
     full: [&mut [T]; 2],
     ragged: [&mut [T]; 2],
     tail: T,
-    outer: &[F],
-    inner: &[T],
+    weights: Weights<'_, F, B, T>,
 ) -> [T; 2] {
-    if splits::<F, T>(outer, inner) {
-        let middle = outer.len() / 2;
-        let (o0, o1) = outer.split_at(middle);
-        let (f0, f1) = split(full, middle * inner.len());
-        let (g0, g1) = split(ragged, middle * inner.len());
-        let (a, b) = rayon::join(|| evaluate(f0, g0, tail, o0, inner), || evaluate(f1, g1, tail, o1, inner));
+    if let Some((first, second, at)) = weights.halves() {
+        let ((f0, f1), (g0, g1)) = (split(full, at), split(ragged, at));
+        let (a, b) = rayon::join(|| evaluate(f0, g0, tail, first), || evaluate(f1, g1, tail, second));
         return [a[0] + b[0], a[1] + b[1]];
     }
     let ([f0, f1], [g0, g1]) = (full, ragged);
     let mut total = [T::ZERO; 2];
-    for (i, &weight) in outer.iter().enumerate() {
+    for (weight, range) in weights.chunks() {
         let mut sums = Sums::new(tail);
-        for (j, &e) in (i * inner.len()..).zip(inner) {
+        for (j, e) in range.zip(weights.inner) {
             let low = g0.get(j).copied();
             sums.add(e, [f0[j], f1[j]], low, || g1.get(j).copied());
         }
@@ -190,30 +192,25 @@ fn evaluate<F: Field, T: Lanes<F>>(
 }
 
 /// Binds `r` and evaluates the next round in one pass over memory.
-fn bind_evaluate<F: Field, T: Lanes<F>>(
+fn bind_evaluate<F: Field, B: Coefficients, T: Lanes<F, B>>(
     full: [&mut [T]; 4],
     ragged: [&mut [T]; 4],
-    (r, tail): (F, F),
-    outer: &[F],
-    inner: &[T],
+    (r, tail): (&Factor<T, B>, T),
+    weights: Weights<'_, F, B, T>,
 ) -> [T; 2] {
-    if splits::<F, T>(outer, inner) {
-        let middle = outer.len() / 2;
-        let (o0, o1) = outer.split_at(middle);
-        let (f0, f1) = split(full, middle * inner.len());
-        let (g0, g1) = split(ragged, middle * inner.len());
+    if let Some((first, second, at)) = weights.halves() {
+        let ((f0, f1), (g0, g1)) = (split(full, at), split(ragged, at));
         let (a, b) =
-            rayon::join(|| bind_evaluate(f0, g0, (r, tail), o0, inner), || bind_evaluate(f1, g1, (r, tail), o1, inner));
+            rayon::join(|| bind_evaluate(f0, g0, (r, tail), first), || bind_evaluate(f1, g1, (r, tail), second));
         return [a[0] + b[0], a[1] + b[1]];
     }
     let ([f0, f1, f2, f3], [g0, g1, g2, g3]) = (full, ragged);
-    let (r, tail) = (T::from(r), T::from(tail));
     let mut total = [T::ZERO; 2];
-    for (i, &weight) in outer.iter().enumerate() {
+    for (weight, range) in weights.chunks() {
         let mut sums = Sums::new(tail);
-        for (j, &e) in (i * inner.len()..).zip(inner) {
-            f0[j] += r * (f2[j] - f0[j]);
-            f1[j] += r * (f3[j] - f1[j]);
+        for (j, e) in range.zip(weights.inner) {
+            f0[j] = r.interpolate(f0[j], f2[j]);
+            f1[j] = r.interpolate(f1[j], f3[j]);
             let low = bind_stored(g0.get_mut(j), g2.get(j), r, tail);
             sums.add(e, [f0[j], f1[j]], low, || bind_stored(g1.get_mut(j), g3.get(j), r, tail));
         }
@@ -223,9 +220,12 @@ fn bind_evaluate<F: Field, T: Lanes<F>>(
 }
 
 #[inline(always)]
-fn bind_stored<T: PrimeCharacteristicRing + Copy>(low: Option<&mut T>, high: Option<&T>, r: T, tail: T) -> Option<T> {
+fn bind_stored<B: Coefficients, T>(low: Option<&mut T>, high: Option<&T>, r: &Factor<T, B>, tail: T) -> Option<T>
+where
+    T: PrimeCharacteristicRing + BasedVectorSpace<B> + Copy,
+{
     let low = low?;
-    *low += r * (*high.unwrap_or(&tail) - *low);
+    *low = r.interpolate(*low, *high.unwrap_or(&tail));
     Some(*low)
 }
 
@@ -245,24 +245,23 @@ impl<T: PrimeCharacteristicRing + Copy> Sums<T> {
 
     /// Adds one pair; `low` and `high` are the stored values of `D1`. A stored `high` implies a stored `low`.
     #[inline(always)]
-    fn add(&mut self, e: T, full: [T; 2], low: Option<T>, high: impl FnOnce() -> Option<T>) {
+    fn add<B: Coefficients>(&mut self, e: &Factor<T, B>, full: [T; 2], low: Option<T>, high: impl FnOnce() -> Option<T>)
+    where
+        T: BasedVectorSpace<B>,
+    {
         match low {
             Some(low) => {
                 let high = high().unwrap_or(self.tail);
-                self.at_zero += e * (full[0] * low);
-                self.leading += e * ((full[1] - full[0]) * (high - low));
+                self.at_zero += e.times(full[0] * low);
+                self.leading += e.times((full[1] - full[0]) * (high - low));
             }
-            None => self.linear += e * full[0],
+            None => self.linear += e.times(full[0]),
         }
     }
 
     fn finish(self) -> [T; 2] {
         [self.at_zero + self.linear * self.tail, self.leading]
     }
-}
-
-fn splits<F, T>(outer: &[F], inner: &[T]) -> bool {
-    outer.len() > 1 && outer.len() * inner.len() > GRAIN / (size_of::<T>() / size_of::<F>())
 }
 
 /// The first `N` runs of `length`; the last ones may be shorter or empty.
