@@ -19,7 +19,11 @@ pub type Options = BTreeMap<String, String>;
 
 /// Every protocol that is built in, for every suite.
 fn rows<S: Suite>() -> Vec<Row<S>> {
-    vec![row(|_| zkml_reveal::Reveal), row(|_| zkml_logup_gkr::LogupGkr)]
+    vec![
+        row(|_| zkml_reveal::Reveal),
+        row(|_| zkml_logup_gkr::LogupGkr),
+        row(|options| zkml_logkr::LogKr::new(choice(options, "form"))),
+    ]
 }
 
 /// One protocol: what it is, and how it is built from complete and valid options.
@@ -33,6 +37,11 @@ type Constructor<S> = Box<dyn Fn(&Options) -> SharedProtocol<S>>;
 fn row<S: Suite, P: Half<S> + 'static>(build: impl Fn(&Options) -> P + 'static) -> Row<S> {
     let info = LayerVerifier::<S>::info(&build(&Options::new()));
     Row { info, build: Box::new(move |options| Arc::new(build(options))) }
+}
+
+/// The value of a validated option; its default if the option is absent.
+fn choice<T: std::str::FromStr + Default>(options: &Options, name: &str) -> T {
+    options.get(name).and_then(|value| value.parse().ok()).unwrap_or_default()
 }
 
 /// What a suite is, for `list`.
