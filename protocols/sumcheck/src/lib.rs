@@ -6,8 +6,10 @@
 //! | [`engine`] | the prover of the rounds, for any composition of multilinear factors |
 //! | [`merge`] | several claims on one table become one |
 //! | [`vector`] | packed vectors, eq tables, evaluation and contraction of integer columns |
+//! | [`einsum`] | the protocol [`Sumcheck`] |
 //! | [`lookup`] | what every fractional-sum lookup argument shares: leaf layout, multiplicities, trees |
 
+pub mod einsum;
 #[cfg(feature = "prover")]
 pub mod engine;
 pub mod lookup;
@@ -16,4 +18,5 @@ pub mod round;
 #[cfg(feature = "prover")]
 pub mod vector;
 
+pub use einsum::Sumcheck;
 pub use round::{Weight, verify_rounds};

@@ -64,6 +64,17 @@ impl<F: Field> Composition<F> for Product {
     }
 }
 
+/// What the rounds leave behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven<F> {
+    /// The bound point.
+    pub point: Vec<F>,
+    /// The factors' values there.
+    pub values: Vec<F>,
+    /// The remaining claim: the composition of the values.
+    pub claim: F,
+}
+
 /// Proves `weights.len()` rounds. Returns the bound point and the factors' values there.
 ///
 /// Factors have `2^n` values (shorter ones are padded with zeros). The message of a round is derived from the
@@ -76,7 +87,20 @@ pub fn prove_rounds<S: Suite, C: Composition<S::Challenge>>(
     transcript: &mut ProverTranscript<S>,
 ) -> (Vec<S::Challenge>, Vec<S::Challenge>) {
     let factors = factors.into_iter().map(Into::into).collect();
-    let mut prover = Rounds::<S>::new(factors, weights, composition.degree());
+    let proven = prove_scaled_rounds(composition, factors, weights, S::Challenge::ONE, claim, transcript);
+    (proven.point, proven.values)
+}
+
+/// [`prove_rounds`] for `scale` times the composition: `d` more products per round, none per pair.
+pub fn prove_scaled_rounds<S: Suite, C: Composition<S::Challenge>>(
+    composition: &C,
+    factors: Vec<Vector<S>>,
+    weights: &[Weight<S::Challenge>],
+    scale: S::Challenge,
+    claim: S::Challenge,
+    transcript: &mut ProverTranscript<S>,
+) -> Proven<S::Challenge> {
+    let mut prover = Rounds::<S>::new(factors, weights, composition.degree(), scale);
     let mut claim = claim;
     let mut point = Vec::with_capacity(weights.len());
     for (i, &weight) in weights.iter().enumerate() {
@@ -87,7 +111,7 @@ pub fn prove_rounds<S: Suite, C: Composition<S::Challenge>>(
         prover.pending = Some(r);
         point.push(r);
     }
-    (point, prover.finish())
+    Proven { point, values: prover.finish(), claim }
 }
 
 /// Exact operations of [`prove_rounds`] for a composition of `factors` factors, and the proof's size.
@@ -109,7 +133,7 @@ pub fn cost<S: Suite, C: Composition<S::Challenge>>(
         ext += pairs * (degree * (composition.products() + usize::from(inner)) + usize::from(i > 0) * factors);
         ext += blocks * width * degree;
     }
-    ext += usize::from(n > 0) * factors;
+    ext += usize::from(n > 0) * factors + n * degree;
     Cost {
         ext_mul: ext as f64,
         base_ext_mul: (n * (degree + 1) * degree) as f64,
@@ -131,10 +155,11 @@ struct Rounds<S: Suite> {
     pending: Option<S::Challenge>,
     weights: Vec<Weight<S::Challenge>>,
     interpolation: Interpolation<S>,
+    scale: S::Challenge,
 }
 
 impl<S: Suite> Rounds<S> {
-    fn new(factors: Vec<Vector<S>>, weights: &[Weight<S::Challenge>], degree: usize) -> Self {
+    fn new(factors: Vec<Vector<S>>, weights: &[Weight<S::Challenge>], degree: usize, scale: S::Challenge) -> Self {
         let variables = weights.len();
         let layer = if Self::in_registers(variables) {
             let length = (1 << variables) / lanes::<S>();
@@ -159,7 +184,7 @@ impl<S: Suite> Rounds<S> {
             Layer::Scalar(factors, weights::scalar::<S>(weights))
         };
         let interpolation = Interpolation::<S>::new(degree);
-        Self { layer, variables, pending: None, weights: weights.to_vec(), interpolation }
+        Self { layer, variables, pending: None, weights: weights.to_vec(), interpolation, scale }
     }
 
     /// Whether a round with `remaining` unbound variables fills registers with pairs.
@@ -182,7 +207,7 @@ impl<S: Suite> Rounds<S> {
         let degree = composition.degree();
         let pass = Pass { composition, bind: self.pending.take(), at_one, points: degree };
         let dropped = (i > 0).then(|| self.weights[i]);
-        let sums: Vec<S::Challenge> = match &mut self.layer {
+        let mut sums: Vec<S::Challenge> = match &mut self.layer {
             Layer::Packed(factors, tables) => {
                 dropped.into_iter().for_each(|w| tables.drop_first(w));
                 let sums = pass.run(factors, tables, lanes::<S>());
@@ -193,6 +218,8 @@ impl<S: Suite> Rounds<S> {
                 pass.run(factors, tables, 1)
             }
         };
+        count::ext_mul(sums.len());
+        sums.iter_mut().for_each(|sum| *sum *= self.scale);
         self.interpolation.coefficients(&complete(weight, claim, sums, at_one))
     }
 

@@ -12,9 +12,12 @@ use zkml_device::count;
 mod column;
 mod contract;
 mod limbs;
+mod tensor;
 
 pub use column::{evaluate_column, pad_column};
 pub use contract::{contract_column, contract_table};
+pub use tensor::Tensor;
+pub(crate) use tensor::longest;
 
 /// A SIMD register's worth of challenge-field elements.
 pub type Pack<S> = <<S as Suite>::Challenge as ExtensionField<<S as Suite>::Base>>::ExtensionPacking;
@@ -110,11 +113,11 @@ pub fn eq_table<S: Suite>(point: &[S::Challenge], scale: S::Challenge) -> Vector
     let in_lanes = lanes::<S>().trailing_zeros() as usize;
     let (outer, inner) = point.split_at(point.len().saturating_sub(in_lanes));
     let mut first = vec![scale];
+    count::ext_mul((1 << point.len()) - 1);
     extend_eq(inner, &mut first, |e, r| e * r);
     if point.len() < in_lanes {
         return Vector::Scalar(first);
     }
-    count::ext_mul((1 << point.len()) - lanes::<S>());
     let mut table = pack::<S>(&first);
     extend_eq(outer, &mut table, |e, r| e * Pack::<S>::from(r));
     Vector::Packed(table)
