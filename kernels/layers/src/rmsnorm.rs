@@ -16,8 +16,8 @@
 //! equality modulo `p` is equality of integers. [`zkml_core::Program::check`] derives the same bounds
 //! mechanically.
 //!
-//! `w` is `2^29/sqrt(a)` rounded down with relative error below `2^-14`, and `w·|x_i| < 2^29` for the unique `w`,
-//! because `x_i² < a`: that is what sizes the clamp table.
+//! `w` is at most `2^29/sqrt(a)`, with relative error below `2^-14`. So `w·|x_i| <= 2^29·X/sqrt(E + X²) < 2^29` for
+//! `|x_i| <= X = 2^(B-1)`, because `E + x_i² <= a`: that is what sizes the clamp table.
 //!
 //! Cost, with limbs of `l` bits: `2·ceil(30/l) + 2·ceil(16/l) + 2·ceil(46/l) + 1` lookups per row and `t/l + 1` per
 //! element; see `papers/rmsnorm.md`.
@@ -108,6 +108,7 @@ impl RmsNorm {
 
     /// Quantised gain, and how accumulators become outputs.
     fn plan(&self, builder: &Lowering, columns: usize, input: Quantisation) -> Result<Plan, LayerError> {
+        let epsilon = self.epsilon(columns, input)?;
         let quantisation = Quantisation::calibrate(&self.name, self.output_bits, &self.gain)?;
         let gain = quantisation.quantise(&self.gain);
         let largest_gain = gain.iter().map(|g| g.abs()).max().unwrap_or(0).max(1);
@@ -117,12 +118,20 @@ impl RmsNorm {
         let target = Quantisation::for_largest(&self.name, self.output_bits, largest)?;
         let accumulator = Accumulator {
             step: quantisation.scale * root / f64::from(1 << WEIGHT_BITS),
-            honest: largest_gain << WEIGHT_BITS,
+            honest: largest_gain * largest_weighted(epsilon, input.bits),
             proven: (largest_gain << WEIGHT_BITS) << (input.bits - 1),
         };
         let rescaling = Rescaling::plan(&self.name, accumulator, target, builder.limb_bits())?;
-        Ok(Plan { gain, largest_gain, epsilon: self.epsilon(columns, input)?, rescaling })
+        Ok(Plan { gain, largest_gain, epsilon, rescaling })
     }
+}
+
+/// Bound on `|x|·w` for admissible rows: `2^29·|x|/sqrt(E + x²)`, which grows with `|x|`.
+fn largest_weighted(epsilon: i64, input_bits: u32) -> i64 {
+    let largest = f64::from(1 << (input_bits - 1));
+    let bound = f64::from(1 << WEIGHT_BITS) * largest / (epsilon as f64 + largest * largest).sqrt();
+    // Two more than the real number: far beyond the rounding of its computation.
+    (bound.ceil() as i64 + 2).min(1 << WEIGHT_BITS)
 }
 
 #[derive(Debug)]
