@@ -1,0 +1,65 @@
+//! The `.safetensors` format, by the `safetensors` crate.
+
+use ::safetensors::{Dtype, SafeTensors};
+
+use crate::numbers::{Element, SUPPORTED, decode};
+use crate::{Array, ImportError};
+
+fn open<'a>(file: &str, bytes: &'a [u8]) -> Result<SafeTensors<'a>, ImportError> {
+    SafeTensors::deserialize(bytes)
+        .map_err(|error| ImportError::Malformed { file: file.to_owned(), reason: error.to_string() })
+}
+
+pub(crate) fn names(file: &str, bytes: &[u8]) -> Result<Vec<String>, ImportError> {
+    let mut names: Vec<String> = open(file, bytes)?.names().into_iter().map(str::to_owned).collect();
+    names.sort();
+    Ok(names)
+}
+
+pub(crate) fn read(file: &str, bytes: &[u8], tensor: Option<&str>) -> Result<Array, ImportError> {
+    let tensors = open(file, bytes)?;
+    let mut names = tensors.names();
+    names.sort_unstable();
+    let name = match (tensor, names.as_slice()) {
+        (Some(name), _) => name,
+        (None, [only]) => only,
+        (None, _) => return Err(ImportError::Unnamed { file: file.to_owned(), available: quoted(&names) }),
+    };
+    let Ok(view) = tensors.tensor(name) else {
+        return Err(ImportError::UnknownTensor {
+            file: file.to_owned(),
+            name: name.to_owned(),
+            hint: nearest(name, &names),
+            available: quoted(&names),
+        });
+    };
+    let source = format!("{file}:{name}");
+    let element = match view.dtype() {
+        Dtype::F64 => Element::F64,
+        Dtype::F32 => Element::F32,
+        Dtype::F16 => Element::F16,
+        Dtype::BF16 => Element::Bf16,
+        Dtype::I64 => Element::I64,
+        Dtype::I32 => Element::I32,
+        Dtype::I16 => Element::I16,
+        Dtype::I8 => Element::I8,
+        Dtype::U8 => Element::U8,
+        other => {
+            let dtype = format!("{other:?}");
+            return Err(ImportError::ElementType { source_name: source, dtype, supported: SUPPORTED });
+        }
+    };
+    decode(source, element, view.shape().to_vec(), view.data())
+}
+
+fn quoted(names: &[&str]) -> String {
+    if names.is_empty() {
+        return "no tensors".to_owned();
+    }
+    names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn nearest(name: &str, names: &[&str]) -> String {
+    let scored = names.iter().map(|n| (strsim::jaro_winkler(name, n), n)).filter(|(score, _)| *score > 0.7);
+    scored.max_by(|a, b| a.0.total_cmp(&b.0)).map_or_else(String::new, |(_, n)| format!(", did you mean `{n}`?"))
+}
