@@ -20,9 +20,10 @@ pub type Options = BTreeMap<String, String>;
 /// Every protocol that is built in, for every suite.
 fn rows<S: Suite>() -> Vec<Row<S>> {
     vec![
-        row(|_| zkml_reveal::Reveal),
-        row(|_| zkml_logup_gkr::LogupGkr),
-        row(|options| zkml_logkr::LogKr::new(choice(options, "form"))),
+        row(|_| Ok(zkml_reveal::Reveal)),
+        row(|_| Ok(zkml_sumcheck::Sumcheck)),
+        row(|_| Ok(zkml_logup_gkr::LogupGkr)),
+        row(zkml_logkr::LogKr::from_options),
     ]
 }
 
@@ -32,16 +33,11 @@ struct Row<S: Suite> {
     build: Constructor<S>,
 }
 
-type Constructor<S> = Box<dyn Fn(&Options) -> SharedProtocol<S>>;
+type Constructor<S> = Box<dyn Fn(&Options) -> Result<SharedProtocol<S>, String>>;
 
-fn row<S: Suite, P: Half<S> + 'static>(build: impl Fn(&Options) -> P + 'static) -> Row<S> {
-    let info = LayerVerifier::<S>::info(&build(&Options::new()));
-    Row { info, build: Box::new(move |options| Arc::new(build(options))) }
-}
-
-/// The value of a validated option; its default if the option is absent.
-fn choice<T: std::str::FromStr + Default>(options: &Options, name: &str) -> T {
-    options.get(name).and_then(|value| value.parse().ok()).unwrap_or_default()
+fn row<S: Suite, P: Half<S> + Default + 'static>(build: impl Fn(&Options) -> Result<P, String> + 'static) -> Row<S> {
+    let info = LayerVerifier::<S>::info(&P::default());
+    Row { info, build: Box::new(move |options| Ok(Arc::new(build(options)?))) }
 }
 
 /// What a suite is, for `list`.
@@ -165,6 +161,6 @@ impl<S: Suite> ProtocolSet<S> for Registry {
     fn build(&self, id: &str, given: &Options) -> Result<SharedProtocol<S>, String> {
         let row = find_row::<S>(id)?;
         let options = complete(&row.info, given)?;
-        Ok((row.build)(&options))
+        (row.build)(&options)
     }
 }
