@@ -3,32 +3,61 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Program, Residence, TensorId};
-use crate::{Affine, BoundsError, Einsum, Lookup, Relation};
+use crate::{Affine, BoundsError, Einsum, Lookup, Relation, RelationId};
 
-/// An interval wide enough for every intermediate; saturates instead of overflowing.
-#[derive(Clone, Copy, Debug)]
+/// An interval of integers; what does not fit becomes [`Interval::EVERYTHING`] and stays it, so that no later step
+/// can bring an overflow back into range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Interval {
     lo: i128,
     hi: i128,
 }
 
 impl Interval {
+    const EVERYTHING: Self = Self { lo: i128::MIN, hi: i128::MAX };
+
+    fn constant(value: i128) -> Self {
+        Self { lo: value, hi: value }
+    }
+
     fn magnitude(self) -> i128 {
         self.lo.saturating_abs().max(self.hi.saturating_abs())
     }
 
+    fn is_empty(self) -> bool {
+        self.lo > self.hi
+    }
+
     fn times(self, other: Self) -> Self {
+        let corner = |a: i128, b: i128| a.checked_mul(b);
         let corners = [
-            self.lo.saturating_mul(other.lo),
-            self.lo.saturating_mul(other.hi),
-            self.hi.saturating_mul(other.lo),
-            self.hi.saturating_mul(other.hi),
+            corner(self.lo, other.lo),
+            corner(self.lo, other.hi),
+            corner(self.hi, other.lo),
+            corner(self.hi, other.hi),
         ];
-        Self { lo: corners.into_iter().fold(i128::MAX, i128::min), hi: corners.into_iter().fold(i128::MIN, i128::max) }
+        corners.into_iter().collect::<Option<Vec<_>>>().map_or(Self::EVERYTHING, |corners| Self {
+            lo: corners.iter().copied().fold(i128::MAX, i128::min),
+            hi: corners.iter().copied().fold(i128::MIN, i128::max),
+        })
     }
 
     fn plus(self, other: Self) -> Self {
-        Self { lo: self.lo.saturating_add(other.lo), hi: self.hi.saturating_add(other.hi) }
+        match (self.lo.checked_add(other.lo), self.hi.checked_add(other.hi)) {
+            (Some(lo), Some(hi)) if self != Self::EVERYTHING && other != Self::EVERYTHING => Self { lo, hi },
+            _ => Self::EVERYTHING,
+        }
+    }
+
+    fn power(self, exponent: u32) -> Self {
+        let (Some(lo), Some(hi)) = (self.lo.checked_pow(exponent), self.hi.checked_pow(exponent)) else {
+            return Self::EVERYTHING;
+        };
+        if exponent % 2 == 1 {
+            return Self { lo, hi };
+        }
+        let zero_inside = self.lo <= 0 && self.hi >= 0;
+        Self { lo: if zero_inside { 0 } else { lo.min(hi) }, hi: lo.max(hi) }
     }
 
     fn intersect(self, other: Self) -> Self {
@@ -39,13 +68,15 @@ impl Interval {
 struct Pass<'a> {
     program: &'a Program,
     limit: i128,
+    definitions: BTreeMap<TensorId, RelationId>,
     /// What is proven so far about each tensor.
     proven: Vec<Option<Interval>>,
 }
 
 pub(super) fn check(program: &Program, limit: i128) -> Result<(), BoundsError> {
     shapes(program)?;
-    let mut pass = Pass { program, limit, proven: vec![None; program.tensors.len()] };
+    let proven = vec![None; program.tensors.len()];
+    let mut pass = Pass { program, limit, definitions: program.definitions(), proven };
     pass.start()?;
     // Constraints found late tighten tensors that earlier definitions use: iterate until nothing moves.
     // Wrapping is judged in the last sweep only, on the tightest bounds.
@@ -90,27 +121,51 @@ impl Pass<'_> {
         interval
     }
 
-    /// One pass over all equations; true if some interval became known or narrower.
+    /// One pass over all relations; true if some interval became known or narrower.
     fn sweep(&mut self) -> Result<bool, BoundsError> {
         let mut moved = false;
-        for relation in &self.program.relations {
+        for (i, relation) in self.program.relations.iter().enumerate() {
+            if let Relation::Lookup(lookup) = relation {
+                moved |= self.sweep_lookup(lookup)?;
+            }
             let Some(output) = relation.output() else { continue };
             let right = self.right_hand_side(relation)?;
-            let old = self.proven[output.0];
-            let new = match old {
-                None => right,
-                // A constraint is an equation of integers only if neither side wraps; until then it proves nothing.
-                Some(left) if left.magnitude() <= self.limit && right.magnitude() <= self.limit => {
-                    left.intersect(right)
-                }
-                Some(left) => left,
-            };
-            if old.is_none_or(|old| (old.lo, old.hi) != (new.lo, new.hi)) {
-                self.proven[output.0] = Some(new);
-                moved = true;
+            // A virtual tensor *is* the right-hand side of its definition, wrapping or not.
+            let defines = self.definitions.get(&output) == Some(&RelationId(i));
+            moved |= self.tighten(relation.scope(), output, right, defines)?;
+        }
+        Ok(moved)
+    }
+
+    /// What is looked up lies between the table's smallest and largest entries.
+    fn sweep_lookup(&mut self, lookup: &Lookup) -> Result<bool, BoundsError> {
+        let mut moved = false;
+        for (column, &tensor) in lookup.tuples.iter().flat_map(|tuple| tuple.iter().enumerate()) {
+            if let Some((lo, hi)) = lookup.table.bounds(column)
+                && self.proven[tensor.0].is_some()
+            {
+                let entries = Interval { lo: lo.into(), hi: hi.into() };
+                moved |= self.tighten(&lookup.scope, tensor, entries, false)?;
             }
         }
         Ok(moved)
+    }
+
+    /// Uses `tensor = right`. Unless it is the definition, that is an equation of integers only if neither side
+    /// wraps; until then it proves nothing.
+    fn tighten(&mut self, scope: &str, tensor: TensorId, right: Interval, defines: bool) -> Result<bool, BoundsError> {
+        let old = self.proven[tensor.0];
+        let new = match old {
+            None => right,
+            Some(left) if defines || left.magnitude().max(right.magnitude()) <= self.limit => left.intersect(right),
+            Some(left) => left,
+        };
+        if new.is_empty() {
+            let what = format!("no value of `{}` satisfies this", self.program.tensors[tensor.0].name);
+            return Err(BoundsError::Malformed { scope: scope.to_owned(), what });
+        }
+        self.proven[tensor.0] = Some(new);
+        Ok(old != Some(new))
     }
 
     fn right_hand_side(&self, relation: &Relation) -> Result<Interval, BoundsError> {
@@ -122,23 +177,21 @@ impl Pass<'_> {
         };
         match relation {
             Relation::Affine(affine) => {
-                let mut sum = Interval { lo: affine.constant.into(), hi: affine.constant.into() };
+                let mut sum = Interval::constant(affine.constant.into());
                 for &(coefficient, tensor) in &affine.terms {
-                    let scale = Interval { lo: coefficient.into(), hi: coefficient.into() };
-                    sum = sum.plus(known(tensor)?.times(scale));
+                    sum = sum.plus(known(tensor)?.times(Interval::constant(coefficient.into())));
                 }
                 // The padding stays zero, whatever the constant.
                 Ok(sum)
             }
             Relation::Einsum(einsum) => {
-                let mut product = Interval { lo: 1, hi: 1 };
+                let mut product = Interval::constant(summed_terms(self.program, einsum));
                 for (tensor, power) in operand_powers(einsum) {
-                    product = product.times(power_interval(known(tensor)?, power));
+                    product = product.times(known(tensor)?.power(power));
                 }
-                let terms = summed_terms(self.program, einsum) as i128;
-                Ok(product.times(Interval { lo: terms, hi: terms }))
+                Ok(product)
             }
-            Relation::Lookup(_) => Ok(Interval { lo: 0, hi: 0 }),
+            Relation::Lookup(_) => Ok(Interval::constant(0)),
         }
     }
 
@@ -146,21 +199,12 @@ impl Pass<'_> {
     fn judge(&self) -> Result<(), BoundsError> {
         for relation in &self.program.relations {
             let Some(output) = relation.output() else { continue };
-            let right = self.right_hand_side(relation)?;
-            let left = self.proven[output.0].unwrap_or(right);
-            let magnitude = right.magnitude().max(left.magnitude());
-            if magnitude > self.limit {
-                return Err(BoundsError::Wrap {
-                    scope: relation.scope().to_owned(),
-                    tensor: self.program.tensors[output.0].name.clone(),
-                    bits_x10: log2_x10(magnitude),
-                    limit_x10: log2_x10(self.limit),
-                });
-            }
+            self.judge_magnitude(relation.scope(), output, self.right_hand_side(relation)?)?;
         }
-        for (tensor, proven) in self.program.tensors.iter().zip(&self.proven) {
+        for (i, (tensor, proven)) in self.program.tensors.iter().zip(&self.proven).enumerate() {
             let declared = tensor.bounds;
-            let Some(proven) = proven else { continue };
+            let Some(proven) = *proven else { continue };
+            self.judge_magnitude(&scope_of(&tensor.name), TensorId(i), proven)?;
             if proven.lo < declared.lo.into() || proven.hi > declared.hi.into() {
                 return Err(BoundsError::Declared {
                     scope: scope_of(&tensor.name),
@@ -173,6 +217,19 @@ impl Pass<'_> {
             }
         }
         Ok(())
+    }
+
+    fn judge_magnitude(&self, scope: &str, tensor: TensorId, interval: Interval) -> Result<(), BoundsError> {
+        let magnitude = interval.magnitude();
+        if magnitude <= self.limit {
+            return Ok(());
+        }
+        Err(BoundsError::Wrap {
+            scope: scope.to_owned(),
+            tensor: self.program.tensors[tensor.0].name.clone(),
+            bits_x10: log2_x10(magnitude),
+            limit_x10: log2_x10(self.limit),
+        })
     }
 }
 
@@ -188,18 +245,11 @@ fn operand_powers(einsum: &Einsum) -> Vec<(TensorId, u32)> {
     powers.into_iter().map(|(o, power)| (o.tensor, power)).collect()
 }
 
-fn power_interval(base: Interval, power: u32) -> Interval {
-    let (lo, hi) = (base.lo.saturating_pow(power), base.hi.saturating_pow(power));
-    if power % 2 == 1 {
-        return Interval { lo, hi };
-    }
-    let zero_inside = base.lo <= 0 && base.hi >= 0;
-    Interval { lo: if zero_inside { 0 } else { lo.min(hi) }, hi: lo.max(hi) }
-}
-
-fn summed_terms(program: &Program, einsum: &Einsum) -> usize {
+/// Number of products that are summed into one output cell; saturates.
+fn summed_terms(program: &Program, einsum: &Einsum) -> i128 {
     let lengths = index_lengths(program, einsum).unwrap_or_default();
-    lengths.iter().filter(|(index, _)| !einsum.output_indices.contains(index)).map(|(_, &n)| n).product()
+    let summed = lengths.iter().filter(|(index, _)| !einsum.output_indices.contains(index));
+    summed.fold(1, |terms: i128, (_, &n)| terms.saturating_mul(n as i128))
 }
 
 fn shapes(program: &Program) -> Result<(), BoundsError> {
@@ -317,3 +367,6 @@ fn scope_of(name: &str) -> String {
 fn log2_x10(magnitude: i128) -> u32 {
     ((magnitude.max(1) as f64).log2() * 10.0).ceil() as u32
 }
+
+#[cfg(test)]
+mod tests;
