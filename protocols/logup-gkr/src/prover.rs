@@ -14,7 +14,7 @@ use zkml_sumcheck::lookup::{
 use zkml_sumcheck::round::evaluate_round;
 
 use eq::SplitEq;
-use gates::GateRounds;
+use gates::{GateRounds, Spare};
 use product::ProductRounds;
 use tree::{Layer, Tree};
 
@@ -77,10 +77,10 @@ impl<S: Suite> Rounds<S> {
         }
     }
 
-    fn finish(self, point: &[S::Challenge]) -> Children<S::Challenge> {
+    fn finish(self, point: &[S::Challenge]) -> (Children<S::Challenge>, Spare<S>) {
         match self {
             Self::Gates(rounds) => rounds.finish(point),
-            Self::Product(rounds) => rounds.finish(point),
+            Self::Product(rounds) => (rounds.finish(point), [Vec::new(), Vec::new()]),
         }
     }
 }
@@ -95,6 +95,7 @@ fn reduce<S: Suite>(
         let Fraction { numerator, denominator } = tree.root();
         LeafClaim { point: Vec::new(), numerator, denominator }
     });
+    let mut spare = Spare::<S>::default();
     for k in 0..trees[0].depth().max(trees[1].depth()) {
         let lambda = transcript.challenge();
         let active: Vec<usize> = (0..2).filter(|&t| trees[t].depth() > k).collect();
@@ -103,14 +104,21 @@ fn reduce<S: Suite>(
         for &t in &active {
             rounds.push(match trees[t].take(k + 1) {
                 Layer::Stored(layer) => Rounds::Gates(GateRounds::new(layer, lambda)),
-                Layer::Witness => Rounds::Product(ProductRounds::new(leaves, lambda, &transcript.scope())?),
+                Layer::Witness => Rounds::Product(ProductRounds::new(
+                    leaves,
+                    lambda,
+                    core::mem::take(&mut spare),
+                    &transcript.scope(),
+                )?),
             });
         }
         let z = claims[active[0]].point.clone();
         let target = |t: usize| claims[t].numerator + lambda * claims[t].denominator;
         let target = combine(rho, active.iter().map(|&t| target(t)));
         let point = sumcheck(&z, target, rho, &mut rounds, transcript)?;
-        let children: Vec<_> = rounds.into_iter().map(|r| r.finish(&point)).collect();
+        let (children, spares): (Vec<_>, Vec<_>) = rounds.into_iter().map(|r| r.finish(&point)).unzip();
+        // The first tree is the witness tree, the only one whose leaf layer needs memory.
+        spare = spares.into_iter().next().unwrap_or_default();
         for values in &children {
             if !values.numerators_known {
                 transcript.write(&values.n);

@@ -11,7 +11,8 @@ use zkml_device::count;
 use super::Children;
 use super::eq::SplitEq;
 use super::lanes::{
-    Coefficients, Factor, GRAIN, Lanes, Weights, add_weighted, non_residue, sum_lanes, sum_of_products, unpack_pairs,
+    Coefficients, Factor, GRAIN, Lanes, Packed, Weights, add_weighted, non_residue, sum_lanes, sum_of_products,
+    unpack_pairs,
 };
 use super::tree::{Halves, Node, Nodes};
 
@@ -19,11 +20,16 @@ use super::tree::{Halves, Node, Nodes};
 pub(super) struct GateRounds<S: Suite> {
     nodes: Nodes<S>,
     lambda: S::Challenge,
+    /// The packed columns once they are no longer needed.
+    spare: Spare<S>,
 }
+
+/// Memory of a reduced layer, which the layer of leaves goes into: pages that are mapped already.
+pub(super) type Spare<S> = [Vec<Packed<S>>; 2];
 
 impl<S: Suite> GateRounds<S> {
     pub(super) fn new(nodes: Nodes<S>, lambda: S::Challenge) -> Self {
-        Self { nodes, lambda }
+        Self { nodes, lambda, spare: [Vec::new(), Vec::new()] }
     }
 
     /// Value at 0 and leading coefficient of this round's polynomial, after binding `r`.
@@ -45,15 +51,17 @@ impl<S: Suite> GateRounds<S> {
             let (left, right) = (unpack_pairs::<S>(&halves.left), unpack_pairs::<S>(&halves.right));
             let plain = Halves { left, right };
             let sums = plain.evaluate(eq.plain());
-            self.nodes = Nodes::Plain(plain);
+            if let Nodes::Packed(Halves { left, right }) = core::mem::replace(&mut self.nodes, Nodes::Plain(plain)) {
+                self.spare = [left.into_flattened(), right.into_flattened()];
+            }
             return sums;
         }
         let Nodes::Plain(halves) = &mut self.nodes else { return [S::Challenge::ZERO; 2] };
         halves.round(r, self.lambda, eq.plain())
     }
 
-    /// The children at the point whose coordinates were all but the last bound already.
-    pub(super) fn finish(self, point: &[S::Challenge]) -> Children<S::Challenge> {
+    /// The children at the point, whose coordinates but the last were bound already, and the layer's memory.
+    pub(super) fn finish(self, point: &[S::Challenge]) -> (Children<S::Challenge>, Spare<S>) {
         let mut halves = match self.nodes {
             Nodes::Plain(halves) => halves,
             Nodes::Packed(h) => Halves { left: unpack_pairs::<S>(&h.left), right: unpack_pairs::<S>(&h.right) },
@@ -65,7 +73,7 @@ impl<S: Suite> GateRounds<S> {
         if !point.is_empty() {
             n0 -= self.lambda * d0;
         }
-        Children { n: [n0, n1], d: [d0, d1], numerators_known: false }
+        (Children { n: [n0, n1], d: [d0, d1], numerators_known: false }, self.spare)
     }
 }
 
@@ -121,7 +129,7 @@ impl<T> Halves<T> {
     }
 }
 
-#[inline(always)]
+#[inline]
 fn interpolate<B: Coefficients, T>(low: Node<T>, high: Node<T>, r: &Factor<T, B>) -> Node<T>
 where
     T: PrimeCharacteristicRing + BasedVectorSpace<B> + Copy,
@@ -130,7 +138,7 @@ where
 }
 
 /// Gate at 0 and its leading coefficient.
-#[inline(always)]
+#[inline]
 fn gate<B: Coefficients, T>(left: [Node<T>; 2], right: [Node<T>; 2], non_residue: B) -> [T; 2]
 where
     T: PrimeCharacteristicRing + BasedVectorSpace<B> + Copy,

@@ -53,7 +53,7 @@ impl<B: Coefficients, T: BasedVectorSpace<B> + PrimeCharacteristicRing + Copy> F
     }
 
     /// `x` times this factor.
-    #[inline(always)]
+    #[inline]
     pub(super) fn times(&self, x: T) -> T {
         if T::DIMENSION != 2 {
             return self.value * x;
@@ -65,14 +65,14 @@ impl<B: Coefficients, T: BasedVectorSpace<B> + PrimeCharacteristicRing + Copy> F
     }
 
     /// `low + self · (high - low)`.
-    #[inline(always)]
+    #[inline]
     pub(super) fn interpolate(&self, low: T, high: T) -> T {
         low + self.times(high - low)
     }
 }
 
 /// `a b + c d`; in a quadratic field with a shared reduction.
-#[inline(always)]
+#[inline]
 pub(super) fn sum_of_products<B: Coefficients, T>([a, b]: [T; 2], [c, d]: [T; 2], non_residue: B) -> T
 where
     T: BasedVectorSpace<B> + PrimeCharacteristicRing + Copy,

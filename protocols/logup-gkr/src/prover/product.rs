@@ -6,10 +6,13 @@
 //! `D1` is touched: binding keeps the tail constant.
 
 use p3_field::{BasedVectorSpace, Field, PrimeCharacteristicRing};
+use rayon::prelude::*;
 use zkml_core::{ProveError, Suite, mle};
 use zkml_device::count;
+use zkml_sumcheck::lookup::CHUNK;
 
 use super::eq::SplitEq;
+use super::gates::Spare;
 use super::lanes::{Coefficients, Factor, Lanes, Packed, Weights, add_weighted, non_residue, sum_lanes, unpack, width};
 use super::{Children, Leaves};
 
@@ -35,12 +38,13 @@ struct Product<T, F> {
 }
 
 impl<S: Suite> ProductRounds<S> {
-    /// Computes the leaves from the witness: `(1 + λ α) - Σ λ β^(j-1) w_j`.
+    /// Computes the leaves from the witness, into memory that is free: `(1 + λ α) - Σ λ β^(j-1) w_j`.
     ///
     /// Errors if `λ` is zero.
     pub(super) fn new(
         leaves: &Leaves<'_, S::Challenge>,
         lambda: S::Challenge,
+        [mut full, mut ragged]: Spare<S>,
         scope: &str,
     ) -> Result<Self, ProveError> {
         let unlucky = || ProveError::UnluckyChallenge { scope: scope.to_owned(), what: "lambda is zero" };
@@ -48,18 +52,25 @@ impl<S: Suite> ProductRounds<S> {
         let Leaves { layout, columns, fingerprint } = leaves;
         let coefficients: Vec<_> = fingerprint.powers.iter().map(|&p| -(lambda * p)).collect();
         let constant = S::Challenge::ONE + lambda * fingerprint.alpha;
-        let mut full: Vec<Packed<S>> = columns.affine::<S>(constant, &coefficients, lambda);
         let half = 1_usize << layout.variables().saturating_sub(1);
+        let stored = layout.leaves() - half;
         let columns = if half >= width::<S>() {
-            let ragged = full.split_off(half / width::<S>());
+            let packs = half / width::<S>();
+            for (out, first, length) in [(&mut full, 0, packs), (&mut ragged, packs, stored.div_ceil(width::<S>()))] {
+                out.clear();
+                out.resize(length, Packed::<S>::ZERO);
+                out.par_chunks_mut(CHUNK).enumerate().for_each(|(i, out)| {
+                    columns.write_affine::<S>(constant, &coefficients, lambda, first + i * CHUNK, out);
+                });
+            }
             Columns::Packed(Product { full, ragged, tail: lambda })
         } else {
-            let mut full = unpack::<S>(&full);
+            let mut full = unpack::<S>(&columns.affine::<S>(constant, &coefficients, lambda));
             full.resize(2 * half, lambda);
             let ragged = full.split_off(half);
             Columns::Plain(Product { full, ragged, tail: lambda })
         };
-        Ok(Self { columns, lambda, inverse, stored: layout.leaves() - half })
+        Ok(Self { columns, lambda, inverse, stored })
     }
 
     /// Value at 0 and leading coefficient of this round's polynomial, after binding the last coordinate of `bound`.
@@ -219,7 +230,7 @@ fn bind_evaluate<F: Field, B: Coefficients, T: Lanes<F, B>>(
     total
 }
 
-#[inline(always)]
+#[inline]
 fn bind_stored<B: Coefficients, T>(low: Option<&mut T>, high: Option<&T>, r: &Factor<T, B>, tail: T) -> Option<T>
 where
     T: PrimeCharacteristicRing + BasedVectorSpace<B> + Copy,
@@ -244,7 +255,7 @@ impl<T: PrimeCharacteristicRing + Copy> Sums<T> {
     }
 
     /// Adds one pair; `low` and `high` are the stored values of `D1`. A stored `high` implies a stored `low`.
-    #[inline(always)]
+    #[inline]
     fn add<B: Coefficients>(&mut self, e: &Factor<T, B>, full: [T; 2], low: Option<T>, high: impl FnOnce() -> Option<T>)
     where
         T: BasedVectorSpace<B>,

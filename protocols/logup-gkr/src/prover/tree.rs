@@ -4,7 +4,7 @@ use p3_field::{PackedFieldExtension, PrimeCharacteristicRing};
 use rayon::prelude::*;
 use zkml_core::Suite;
 use zkml_device::count;
-use zkml_sumcheck::lookup::{Fingerprint, Fraction, Layout, LeafColumns};
+use zkml_sumcheck::lookup::{CHUNK, Fingerprint, Fraction, Layout, LeafColumns};
 
 use super::lanes::{Packed, unpack, unpack_pairs, width};
 
@@ -51,38 +51,22 @@ impl<S: Suite> Tree<S> {
         columns: &LeafColumns<'_>,
         fingerprint: &Fingerprint<S::Challenge>,
     ) -> Self {
-        let denominators: Vec<Packed<S>> = columns.denominators::<S>(fingerprint);
-        let Some(log_half) = layout.variables().checked_sub(1) else {
-            let denominator = denominators.first().map_or(S::Challenge::ONE, |d| d.extract(0));
-            return Self { root: Fraction { numerator: S::Challenge::ONE, denominator }, layers: Vec::new() };
-        };
-        let half = 1_usize << log_half;
-        count::ext_mul(layout.leaves() - half);
-        let nodes = if half >= width::<S>() {
+        let half = 1_usize << layout.variables().saturating_sub(1);
+        count::ext_mul(layout.leaves().saturating_sub(half));
+        let nodes = if half >= 2 * width::<S>() {
             let packs = half / width::<S>();
-            let (left, right) = denominators.split_at(packs);
-            let stored = layout.leaves() - half;
-            let node = |x: usize| match right.get(x) {
-                Some(&r) => {
-                    // Lanes past the last leaf are the constant 0/1.
-                    let ones = stored.saturating_sub(x * width::<S>());
-                    let numerator = if ones >= width::<S>() {
-                        left[x] + r
-                    } else {
-                        Packed::<S>::from_ext_fn(|lane| {
-                            if lane < ones { left[x].extract(lane) + r.extract(lane) } else { S::Challenge::ONE }
-                        })
-                    };
-                    [numerator, left[x] * r]
-                }
-                None => [Packed::<S>::ONE, left[x]],
-            };
-            Self::split_packed(packs, node)
+            let pairs = LeafPairs::<S> { columns, fingerprint, packs, stored: layout.leaves() - half };
+            let (left, right) = rayon::join(|| pairs.sums(0), || pairs.sums(packs / 2));
+            Above::Packed(Halves { left, right })
         } else {
-            let plain = unpack::<S>(&denominators);
-            let node = |x: usize| match plain.get(x + half).filter(|_| x + half < layout.leaves()) {
-                Some(&r) => [plain[x] + r, plain[x] * r],
-                None => [S::Challenge::ONE, plain[x]],
+            let leaves = unpack::<S>(&columns.denominators::<S>(fingerprint));
+            if layout.leaves() == 1 {
+                let root = Fraction { numerator: S::Challenge::ONE, denominator: leaves[0] };
+                return Self { root, layers: Vec::new() };
+            }
+            let node = |x: usize| match leaves.get(x + half).filter(|_| x + half < layout.leaves()) {
+                Some(&r) => [leaves[x] + r, leaves[x] * r],
+                None => [S::Challenge::ONE, leaves[x]],
             };
             Above::Plain((0..half).map(node).collect())
         };
@@ -159,6 +143,50 @@ impl<S: Suite> Tree<S> {
     /// Takes the layer of `2^j` nodes out of the tree, `j >= 1`.
     pub(super) fn take(&mut self, j: usize) -> Layer<S> {
         core::mem::replace(&mut self.layers[j - 1], Layer::Witness)
+    }
+}
+
+/// Pairs of witness leaves `(1, d)`, and a tail of `(0, 1)`.
+struct LeafPairs<'a, S: Suite> {
+    columns: &'a LeafColumns<'a>,
+    fingerprint: &'a Fingerprint<S::Challenge>,
+    /// Packs of pairs.
+    packs: usize,
+    /// Pairs whose right leaf is stored.
+    stored: usize,
+}
+
+impl<S: Suite> LeafPairs<'_, S> {
+    /// The sums of half of the pairs, from pack `from` on.
+    fn sums(&self, from: usize) -> Vec<Node<Packed<S>>> {
+        let coefficients: Vec<_> = self.fingerprint.powers.iter().map(|&p| -p).collect();
+        let mut out = vec![[Packed::<S>::ZERO; 2]; self.packs / 2];
+        out.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
+            let first = from + chunk * CHUNK;
+            let mut leaves = [[Packed::<S>::ZERO; CHUNK]; 2];
+            for (leaves, first) in leaves.iter_mut().zip([first, self.packs + first]) {
+                let leaves = &mut leaves[..out.len()];
+                let alpha = self.fingerprint.alpha;
+                self.columns.write_affine::<S>(alpha, &coefficients, S::Challenge::ONE, first, leaves);
+            }
+            for (j, node) in out.iter_mut().enumerate() {
+                *node = self.sum(first + j, leaves[0][j], leaves[1][j]);
+            }
+        });
+        out
+    }
+
+    /// The sums of one pack of pairs.
+    fn sum(&self, pack: usize, l: Packed<S>, r: Packed<S>) -> Node<Packed<S>> {
+        let stored = self.stored.saturating_sub(pack * width::<S>());
+        if stored == 0 {
+            return [Packed::<S>::ONE, l];
+        }
+        if stored >= width::<S>() {
+            return [l + r, l * r];
+        }
+        let numerator = |lane| if lane < stored { l.extract(lane) + r.extract(lane) } else { S::Challenge::ONE };
+        [Packed::<S>::from_ext_fn(numerator), l * r]
     }
 }
 

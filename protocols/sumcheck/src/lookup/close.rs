@@ -29,6 +29,9 @@ pub struct LeafClaim<F> {
     pub denominator: F,
 }
 
+/// The roots of the witness tree and of the table tree.
+pub type Roots<F> = (Fraction<F>, Fraction<F>);
+
 /// True if the two roots are fractions (denominators not zero) that cancel.
 pub fn check_roots<F: p3_field::Field>(witness: Fraction<F>, table: Fraction<F>) -> bool {
     witness.denominator != F::ZERO
@@ -37,9 +40,7 @@ pub fn check_roots<F: p3_field::Field>(witness: Fraction<F>, table: Fraction<F>)
 }
 
 /// Reads the roots of the witness and the table tree and rejects them unless [`check_roots`] holds.
-pub fn read_roots<S: Suite>(
-    transcript: &mut VerifierTranscript<'_, S>,
-) -> Result<(Fraction<S::Challenge>, Fraction<S::Challenge>), VerifyError> {
+pub fn read_roots<S: Suite>(transcript: &mut VerifierTranscript<'_, S>) -> Result<Roots<S::Challenge>, VerifyError> {
     let [numerator, denominator, table_numerator, table_denominator] = transcript.read_array()?;
     let witness = Fraction { numerator, denominator };
     let table = Fraction { numerator: table_numerator, denominator: table_denominator };

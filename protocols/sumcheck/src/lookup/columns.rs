@@ -14,8 +14,8 @@ type Packed<S> = <<S as Suite>::Base as Field>::Packing;
 /// The packed challenge field of a suite: `WIDTH` elements, coefficient-major.
 type PackedExt<S> = <<S as Suite>::Challenge as ExtensionField<<S as Suite>::Base>>::ExtensionPacking;
 
-/// Packs per task; one task's buffers stay in the first-level cache.
-const CHUNK: usize = 64;
+/// Packs per task of a parallel loop over leaves; its buffers stay in the first-level cache.
+pub const CHUNK: usize = 64;
 
 /// The tuples' columns, read in leaf order.
 #[derive(Clone, Debug)]
@@ -109,24 +109,38 @@ impl<'a> LeafColumns<'a> {
         coefficients: &[S::Challenge],
         tail: S::Challenge,
     ) -> Vec<PackedExt<S>> {
-        let leaves = self.layout.leaves();
-        let packs = leaves.div_ceil(Packed::<S>::WIDTH);
-        let mut out = vec![PackedExt::<S>::from(tail); packs];
+        let packs = self.layout.leaves().div_ceil(Packed::<S>::WIDTH);
+        let mut out = vec![PackedExt::<S>::ZERO; packs];
         out.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
-            let first = chunk * CHUNK * Packed::<S>::WIDTH;
+            self.write_affine::<S>(constant, coefficients, tail, chunk * CHUNK, out);
+        });
+        out
+    }
+
+    /// Writes what [`Self::affine`] holds from pack `first` on; packs after the last leaf hold `tail`.
+    pub fn write_affine<S: Suite>(
+        &self,
+        constant: S::Challenge,
+        coefficients: &[S::Challenge],
+        tail: S::Challenge,
+        first: usize,
+        out: &mut [PackedExt<S>],
+    ) {
+        let width = Packed::<S>::WIDTH;
+        for (chunk, out) in out.chunks_mut(CHUNK).enumerate() {
+            let leaf = (first + chunk * CHUNK) * width;
             let mut buffer = [<S::Base as PrimeCharacteristicRing>::ZERO; CHUNK * MAX_WIDTH];
-            let buffer = &mut buffer[..out.len() * Packed::<S>::WIDTH];
-            let stored = buffer.len().min(leaves - first);
+            let buffer = &mut buffer[..out.len() * width];
+            let stored = buffer.len().min(self.layout.leaves().saturating_sub(leaf));
             out.fill(PackedExt::<S>::from(constant));
-            for (j, &coefficient) in coefficients.iter().enumerate() {
-                self.fill::<S>(j, first, &mut buffer[..stored]);
+            for (j, &coefficient) in coefficients.iter().enumerate().filter(|_| stored > 0) {
+                self.fill::<S>(j, leaf, &mut buffer[..stored]);
                 add_scaled::<S>(out, coefficient, Packed::<S>::pack_slice(buffer), stored);
             }
             if stored < buffer.len() {
                 set_tail::<S>(out, stored, tail);
             }
-        });
-        out
+        }
     }
 
     /// The denominators `α - f(w_i)`, packed; the tail is 1.

@@ -44,12 +44,12 @@ mod columns;
 mod multiplicities;
 
 pub use close::{
-    Fraction, LeafClaim, check_roots, read_roots, table_claim, verify_table_leaves, verify_witness_leaves,
+    Fraction, LeafClaim, Roots, check_roots, read_roots, table_claim, verify_table_leaves, verify_witness_leaves,
 };
 #[cfg(feature = "prover")]
 pub use close::{prove_witness_leaves, write_roots};
 #[cfg(feature = "prover")]
-pub use columns::{LeafColumns, table_leaves};
+pub use columns::{CHUNK, LeafColumns, table_leaves};
 pub use fingerprint::Fingerprint;
 pub use layout::{Layout, LeafBlock, advice_specs, lookup};
 #[cfg(feature = "prover")]
