@@ -55,3 +55,71 @@ pub fn verify_rounds<S: Suite>(
     }
     Ok((point, claim))
 }
+
+#[cfg(all(test, feature = "prover"))]
+mod tests {
+    use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
+    use zkml_core::{Goldilocks as S, ProverTranscript};
+
+    use super::*;
+
+    type E = <S as Suite>::Challenge;
+
+    fn element(seed: i64) -> E {
+        E::from_basis_coefficients_fn(|i| S::from_i64(seed.wrapping_mul(0x5851_f42d_4c95_7f2d + i as i64)))
+    }
+
+    fn weights() -> [Weight<E>; 4] {
+        [Weight::Sum, Weight::Eq(E::ZERO), Weight::Eq(E::ONE), Weight::Eq(element(3))]
+    }
+
+    #[test]
+    fn the_constant_follows_from_the_claim_for_every_weight() {
+        let coefficients = [element(5), element(6), element(7), element(8)];
+        let q = |x: E| evaluate_round(coefficients[0], &coefficients[1..], x);
+        assert_eq!(q(E::TWO), coefficients.iter().rev().fold(E::ZERO, |sum, &c| sum * E::TWO + c));
+        for weight in weights() {
+            let claim = match weight {
+                Weight::Sum => q(E::ZERO) + q(E::ONE),
+                Weight::Eq(w) => (E::ONE - w) * q(E::ZERO) + w * q(E::ONE),
+            };
+            assert_eq!(constant_coefficient(weight, claim, &coefficients[1..]), coefficients[0], "{weight:?}");
+            assert_ne!(constant_coefficient(weight, claim + E::ONE, &coefficients[1..]), coefficients[0]);
+        }
+    }
+
+    #[test]
+    fn rounds_read_exactly_their_coefficients() {
+        let mut prover = ProverTranscript::<S>::new();
+        let mut claim = element(1);
+        let mut point = Vec::new();
+        for (i, weight) in weights().into_iter().enumerate() {
+            let higher = [element(10 + i as i64), element(20 + i as i64)];
+            prover.write(&higher);
+            let r = prover.challenge();
+            claim = evaluate_round(constant_coefficient(weight, claim, &higher), &higher, r);
+            point.push(r);
+        }
+        let proof = prover.finish().0;
+        let verify = |proof: &[u8], degree: usize| {
+            let mut verifier = VerifierTranscript::<S>::new(proof);
+            let verified = verify_rounds(&weights(), degree, element(1), &mut verifier)?;
+            verifier.finish().map(|()| verified)
+        };
+        assert_eq!(verify(&proof, 2), Ok((point, claim)));
+        assert!(matches!(verify(&proof, 3), Err(VerifyError::Truncated { .. })));
+        assert!(matches!(verify(&proof, 1), Err(VerifyError::Trailing { .. })));
+        assert!(matches!(verify(&proof[1..], 2), Err(VerifyError::Truncated { missing: 1, .. } | VerifyError::Encoding { .. })));
+        for at in (0..proof.len()).step_by(8) {
+            let mut changed = proof.clone();
+            changed[at] ^= 1;
+            assert_ne!(verify(&changed, 2).map(|v| v.1), Ok(claim), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn no_rounds_leave_the_claim() {
+        let mut verifier = VerifierTranscript::<S>::new(&[]);
+        assert_eq!(verify_rounds(&[], 2, element(1), &mut verifier), Ok((Vec::new(), element(1))));
+    }
+}

@@ -1,4 +1,4 @@
-//! The protocol `sumcheck` for [`zkml_core::Einsum`] [Thaler13, Section 4].
+//! The protocol `sumcheck` for [`zkml_core::Einsum`] [Thaler13].
 //!
 //! A claim on `out` at `r` is `y = Σ_x Π_o eq(r_o, x_o) Π_j f_j(x)^{e_j}`, with `o` over the output letters and `x`
 //! over all letters. A [plan](plan) depends on shapes and letters only:
@@ -45,7 +45,7 @@ pub struct Sumcheck;
 const INFO: ProtocolInfo = ProtocolInfo {
     id: "sumcheck",
     about: "sums of products by the sumcheck protocol on multilinear extensions",
-    paper: "Thaler13 (eprint 2013/351), Section 4; eq-factored rounds: Gruen, eprint 2024/108, Section 3",
+    paper: "Thaler13 (eprint 2013/351), matrix multiplication; eq-factored rounds: Gruen (eprint 2024/108), section 3",
     slots: &[Slot::Einsum],
     options: &[],
     companion: Some("logup-gkr"),

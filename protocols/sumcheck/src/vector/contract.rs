@@ -6,6 +6,7 @@ use zkml_core::Suite;
 use zkml_device::{Column, count, with_column};
 
 use super::CHUNK;
+use super::limbs::{self, Limbs};
 
 /// `out[a, b] = Σ_m weights[m] · column[a, m, b]` for a column of shape `[a, m, b]`, row-major.
 ///
@@ -16,12 +17,35 @@ pub fn contract_column<S: Suite>(
     weights: &[S::Challenge],
 ) -> Vec<S::Challenge> {
     count::base_ext_mul(rows * middle * inner);
-    #[allow(clippy::useless_conversion, reason = "the macro also expands to i64")]
-    {
-        with_column!(column, values => {
-            contract::<S, _>(values, [rows, middle, inner], weights, |&v, w| w * S::from_i64(i64::from(v)))
-        })
+    let split = [rows, middle, inner];
+    match Limbs::new::<S>(&weights[..weights.len().min(middle)]) {
+        Some(limbs) if limbs.len() == middle && column.len() >= rows * middle * inner => match column {
+            Column::I8(v) => limbs::contract::<S, _>(v, split, &limbs, i64::from),
+            Column::I16(v) => limbs::contract::<S, _>(v, split, &limbs, i64::from),
+            Column::I32(v) => by_digits::<S, _>(v, split, &limbs, 2),
+            Column::I64(v) => by_digits::<S, _>(v, split, &limbs, 4),
+        },
+        #[allow(clippy::useless_conversion, reason = "the macro also expands to i64")]
+        _ => with_column!(column, values => {
+            contract::<S, _>(values, split, weights, |&v, w| w * S::from_i64(i64::from(v)))
+        }),
     }
+}
+
+/// One pass per 16-bit digit; the last digit carries the sign.
+fn by_digits<S: Suite, T: Copy + Sync + Into<i64>>(
+    cells: &[T],
+    split: [usize; 3],
+    limbs: &Limbs,
+    digits: u32,
+) -> Vec<S::Challenge> {
+    let top = 16 * (digits - 1);
+    let mut total = limbs::contract::<S, T>(cells, split, limbs, |v| v.into() >> top);
+    for digit in (0..digits - 1).rev() {
+        let part = limbs::contract::<S, T>(cells, split, limbs, |v| (v.into() >> (16 * digit)) & 0xffff);
+        total.iter_mut().zip(part).for_each(|(total, part)| *total = total.mul_2exp_u64(16) + part);
+    }
+    total
 }
 
 /// [`contract_column`] for challenge-field cells: one extension product per cell.
