@@ -13,7 +13,7 @@ pub(crate) fn cost(layout: &Layout) -> Cost {
     let depth = witness_depth.max(table_depth);
     let values = layout.blocks().len() * layout.width();
     Cost {
-        ext_mul: witness_tree(layout) + table_tree(layout),
+        ext_mul: witness_tree(layout) + table_tree(layout) + (1..depth).map(eq_tables).sum::<f64>(),
         // Fingerprints (twice on the witness side, where the first power of β is free once) and closing.
         base_ext_mul: leaves * ((width - 1.0) + width + width) + rows * (width - 1.0),
         base_mul: 0.0,
@@ -37,6 +37,13 @@ fn children(depth: usize, last: usize) -> usize {
 fn gates(k: usize) -> f64 {
     let gates = (k as f64).exp2();
     if k == 0 { 3.0 } else { 3.0 * gates + gates + 10.0 * (gates - 1.0) }
+}
+
+/// Products for the equality tables of layer `k`, split into an inner table of up to `2^9` entries (64 packs of eight)
+/// and an outer one.
+fn eq_tables(k: usize) -> f64 {
+    let inner = (k - 1).min(9);
+    (inner as f64).exp2() + ((k - 1 - inner) as f64).exp2() - 2.0
 }
 
 fn table_tree(layout: &Layout) -> f64 {

@@ -99,16 +99,12 @@ fn read_children<S: Suite>(
     point: &[S::Challenge],
     transcript: &mut VerifierTranscript<'_, S>,
 ) -> Result<Children<S::Challenge>, VerifyError> {
-    match tree.known_leaves.filter(|_| tree.depth == k + 1) {
-        Some(leaves) => {
-            let n1 = mle::prefix_indicator(point, leaves.saturating_sub(1 << k));
-            Ok(Children { n: [S::Challenge::ONE, n1], d: transcript.read_array()? })
-        }
-        None => {
-            let [n0, n1, d0, d1] = transcript.read_array()?;
-            Ok(Children { n: [n0, n1], d: [d0, d1] })
-        }
+    if let Some(leaves) = tree.known_leaves.filter(|_| tree.depth == k + 1) {
+        let n1 = mle::prefix_indicator(point, leaves.saturating_sub(1 << k));
+        return Ok(Children { n: [S::Challenge::ONE, n1], d: transcript.read_array()? });
     }
+    let [n0, n1, d0, d1] = transcript.read_array()?;
+    Ok(Children { n: [n0, n1], d: [d0, d1] })
 }
 
 /// `Σ_t ρ^t value_t`.

@@ -34,7 +34,7 @@ fn soundness_one_bad_value_in_any_row_and_column() {
     for table in [Table::Range { bits: 4 }, tables()[3].clone()] {
         for (shapes, seed) in SHAPES.iter().zip(0..) {
             let honest = Case::random(&table, shapes, seed);
-            for &tensor in honest.lookup().tuples.concat().iter() {
+            for tensor in honest.lookup().tuples.concat() {
                 let values = honest.values(tensor);
                 for cell in 0..values.len() {
                     for bad in [16, -9, half, i64::MIN] {

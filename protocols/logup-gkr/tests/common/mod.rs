@@ -11,6 +11,9 @@ use zkml_core::{
 use zkml_device::{Column, Device};
 use zkml_logup_gkr::LogupGkr;
 
+/// The bytes and the remaining claims.
+pub type Proof<S> = (Vec<u8>, Vec<Claim<<S as Suite>::Challenge>>);
+
 /// A lookup with its values, advice included.
 #[derive(Clone)]
 pub struct Case {
@@ -72,7 +75,7 @@ impl Case {
         tensors.flat_map(|t| self.values(TensorId(t))).flat_map(i64::to_le_bytes).collect()
     }
 
-    pub fn prove<S: Suite>(&self) -> Result<(Vec<u8>, Vec<Claim<S::Challenge>>), zkml_core::ProveError> {
+    pub fn prove<S: Suite>(&self) -> Result<Proof<S>, zkml_core::ProveError> {
         let mut transcript = ProverTranscript::<S>::new();
         transcript.absorb("commitment", &self.commitment());
         let claims = LogupGkr.prove(&self.instance(), &self.witness, None, &mut transcript, Device::Cpu)?;
@@ -166,7 +169,9 @@ pub fn reference<S: Suite>(
             transcript.write(&[linear, leading]);
             let r = transcript.challenge();
             claim = q0 + r * (linear + r * leading);
-            tables.iter_mut().for_each(|nodes| *nodes = bind(nodes, r));
+            for nodes in &mut tables {
+                *nodes = bind(nodes, r);
+            }
             point.push(r);
         }
         let mut children: Vec<_> = tables.iter().map(|n| [n[0][0], n[1][0], n[0][1], n[1][1]]).collect();
@@ -194,12 +199,14 @@ pub fn reference<S: Suite>(
     transcript.finish().0
 }
 
+/// A block: its tuple and its cells in the tensor.
+type Cells = (usize, Vec<usize>);
+
 /// The witness leaves, padded to a power of two with 0/1, and each block's tuple and cells.
-#[allow(clippy::type_complexity)]
 fn witness_leaves<S: Suite>(
     case: &Case,
     denominator: &dyn Fn(&[i64]) -> S::Challenge,
-) -> (Vec<[S::Challenge; 2]>, Vec<(usize, Vec<usize>)>) {
+) -> (Vec<[S::Challenge; 2]>, Vec<Cells>) {
     let tuples = &case.lookup().tuples;
     let mut blocks = Vec::new();
     for (t, tuple) in tuples.iter().enumerate() {
