@@ -30,7 +30,7 @@ pub use leaves::WitnessLeaves;
 #[cfg(feature = "prover")]
 pub use prover::Tree;
 pub use tree::{root_claim, verify_tree};
-pub use verifier::{FractionClaim, child_point, verify_layer};
+pub use verifier::{Degenerate, FractionClaim, child_point, verify_layer};
 
 /// Gates (elements or packs) from which on a loop is worth several threads.
 #[cfg(feature = "prover")]

@@ -9,7 +9,7 @@ use super::leaves::{Leaves, WitnessLeaves};
 use super::nodes::{Basis, Children, Nodes};
 use super::rounds::{Shell, prove_rounds};
 use super::tree::root_claim;
-use super::verifier::{FractionClaim, child_point, scale};
+use super::verifier::{FractionClaim, scale};
 use crate::Form;
 use crate::difference::prove_difference;
 
@@ -102,7 +102,7 @@ fn prove_inner<S: Suite>(
             prove_rounds(SquaresAndProducts, &shell, wires, &claim.point, scaled, transcript)
         }
     };
-    close_layer(form, claim, x, &basis.children(wires), running, transcript)
+    close_layer(form, claim, &x, &basis.children(wires), running, transcript)
 }
 
 /// Proves the layer above witness leaves: with `e = d + A/B` the gate is `B e_0 e_1 - A²/B`, and on the gates whose
@@ -135,14 +135,14 @@ fn prove_leaves<S: Suite>(
     };
     let paired = mle::prefix_indicator(&x, pairs);
     let children = Children { numerators: [S::Challenge::ONE, paired], denominators: [e0 - shift, e1 - shift * paired] };
-    close_layer(form, claim, x, &children, running, transcript)
+    close_layer(form, claim, &x, &children, running, transcript)
 }
 
 /// The b round, the end of the layer, and the claim on the children.
 fn close_layer<S: Suite>(
     form: Form,
     claim: &FractionClaim<S::Challenge>,
-    x: Vec<S::Challenge>,
+    x: &[S::Challenge],
     children: &Children<S::Challenge>,
     running: S::Challenge,
     transcript: &mut ProverTranscript<S>,
@@ -155,7 +155,6 @@ fn close_layer<S: Suite>(
     // At X the wires are v_0 + (1 - 2X) v_1.
     let message = [factor * (d0 + d1) * (m0 + m1), factor * (d1 * m1).double().double()];
     let (b, running) = prove_difference(running, message, transcript);
-    let (kappa, beta) = child_point(b).ok_or_else(|| unlucky(transcript, "b* = 1"))?;
     let sign = one - b.double();
     let (d, m) = (d0 + sign * d1, m0 + sign * m1);
     let (n_weight, d_weight, value) = match form {
@@ -178,11 +177,7 @@ fn close_layer<S: Suite>(
             (a2 * lambda, one + lambda * weight, d + lambda * m)
         }
     };
-    let (n_weight, d_weight) = (n_weight * kappa, d_weight * kappa);
-    if n_weight == S::Challenge::ZERO && d_weight == S::Challenge::ZERO {
-        return Err(unlucky(transcript, "a vacuous layer claim"));
-    }
-    Ok(FractionClaim { point: std::iter::once(beta).chain(x).collect(), n_weight, d_weight, value })
+    FractionClaim::from_wires(x, b, n_weight, d_weight, value).map_err(|why| unlucky(transcript, why.condition()))
 }
 
 fn unlucky<S: Suite>(transcript: &ProverTranscript<S>, what: &'static str) -> ProveError {

@@ -27,10 +27,41 @@ pub fn child_point<F: Field>(b: F) -> Option<(F, F)> {
     Some((kappa, (F::ONE - b.double()) * kappa.try_inverse()?))
 }
 
+/// Why a layer's challenges leave no claim on the layer below: an event of probability at most `2/|E|`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Degenerate {
+    /// `b* = 1`: the wires there are the sum of the children times zero.
+    NoPoint,
+    /// `(A', B') = (0, 0)`: the next claim is about nothing.
+    NoWeight,
+}
+
+impl Degenerate {
+    /// The condition that does not hold.
+    pub fn condition(self) -> &'static str {
+        match self {
+            Self::NoPoint => "that the children's sum and difference determine a point (b* is not 1)",
+            Self::NoWeight => "that the next layer's claim is about its values (A', B' are not both 0)",
+        }
+    }
+}
+
+impl<F: Field> FractionClaim<F> {
+    /// The claim on the layer below, from the point `(x*, b*)` and the linear form `n_weight · ω_n + d_weight · ω_d =
+    /// value` of the wires there.
+    pub fn from_wires(x: &[F], b: F, n_weight: F, d_weight: F, value: F) -> Result<Self, Degenerate> {
+        let (kappa, beta) = child_point(b).ok_or(Degenerate::NoPoint)?;
+        if n_weight == F::ZERO && d_weight == F::ZERO {
+            return Err(Degenerate::NoWeight);
+        }
+        let point = core::iter::once(beta).chain(x.iter().copied()).collect();
+        Ok(Self { point, n_weight: n_weight * kappa, d_weight: d_weight * kappa, value })
+    }
+}
+
 /// Reduces the claim on a layer to the claim on the layer below, which has one variable more.
 ///
-/// Rejects `b* = 1` and a next claim with `(A', B') = (0, 0)`; an honest run meets either with probability at most
-/// `2/|E|`.
+/// Rejects [`Degenerate`] challenges, which an honest run meets with negligible probability.
 pub fn verify_layer<S: Suite>(
     form: Form,
     claim: &FractionClaim<S::Challenge>,
@@ -39,20 +70,9 @@ pub fn verify_layer<S: Suite>(
     let weights: Vec<_> = claim.point.iter().map(|&z| Weight::Eq(z)).collect();
     let (x, running) = verify_rounds(&weights, 2, scale(form, claim.value), transcript)?;
     let (b, running) = verify_difference(running, transcript)?;
-    let (kappa, beta) = child_point(b).ok_or_else(|| VerifyError::Check {
-        scope: transcript.scope(),
-        what: "that the children's sum and difference determine a point (b* is not 1)",
-    })?;
     let (n_weight, d_weight, value) = close_layer(form, claim, running, transcript)?;
-    let next = FractionClaim {
-        point: std::iter::once(beta).chain(x).collect(),
-        n_weight: n_weight * kappa,
-        d_weight: d_weight * kappa,
-        value,
-    };
-    let vacuous = next.n_weight == S::Challenge::ZERO && next.d_weight == S::Challenge::ZERO;
-    transcript.check(!vacuous, "that the next layer's claim is about its values (A', B' are not both 0)")?;
-    Ok(next)
+    FractionClaim::from_wires(&x, b, n_weight, d_weight, value)
+        .map_err(|why| VerifyError::Check { scope: transcript.scope(), what: why.condition() })
 }
 
 /// The layer's claim times 16 (sum of squares of `u`) or 4.
@@ -63,7 +83,8 @@ pub(super) fn scale<F: Field>(form: Form, value: F) -> F {
     }
 }
 
-/// The end of a layer: reads the values of the wires at `(x*, b*)` and returns `A'/κ`, `B'/κ` and `K'`.
+/// The end of a layer: reads the values of the wires at `(x*, b*)` and returns the weights of `ω_n` and `ω_d` in
+/// the next claim, and its value.
 fn close_layer<S: Suite>(
     form: Form,
     claim: &FractionClaim<S::Challenge>,
