@@ -111,8 +111,8 @@ fn einsum_values(program: &Program, einsum: &Einsum, inputs: &[Vec<i64>], cells:
     let cell = |i: usize| {
         let mut sum = Some(0_i128);
         loops.for_each(i, |at| {
-            let factors = at.iter().zip(inputs).map(|(&a, v)| i128::from(v.get(a).copied().unwrap_or(0)));
-            let product = factors.fold(Some(1_i128), |p, x| p?.checked_mul(x));
+            let mut factors = at.iter().zip(inputs).map(|(&a, v)| i128::from(v.get(a).copied().unwrap_or(0)));
+            let product = factors.try_fold(1_i128, i128::checked_mul);
             sum = sum.and_then(|s| s.checked_add(product?));
         });
         sum.and_then(|s| i64::try_from(s).ok())

@@ -119,7 +119,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Notes a derived parameter for reports.
-    pub fn parameter(&mut self, name: &'static str, value: impl ToString) {
+    pub fn parameter(&mut self, name: &'static str, value: &impl ToString) {
         self.parameters.push((name, value.to_string()));
     }
 

@@ -66,7 +66,7 @@ impl Rescaling {
         let limit = 1_i64 << MAX_MAGNITUDE_BITS;
         let mut best = None;
         for shift in (limb_bits..MAX_MAGNITUDE_BITS).step_by(limb_bits as usize) {
-            let multiplier = (ratio * (shift as f64).exp2()).floor();
+            let multiplier = (ratio * f64::from(shift).exp2()).floor();
             if multiplier >= 1.0 && multiplier <= limit as f64 / accumulator.proven.max(1) as f64 / 2.0 {
                 best = Some((multiplier as i64, shift));
             }
@@ -78,7 +78,7 @@ impl Rescaling {
             let what = format!("no multiplier fits limbs of {limb_bits} bits; use narrower limbs or fewer bits");
             LayerError::parameter(layer, what)
         })?;
-        let scale = accumulator.step * (shift as f64).exp2() / multiplier as f64;
+        let scale = accumulator.step * f64::from(shift).exp2() / multiplier as f64;
         let mut plan = Self { multiplier, shift, clamp_bits: 1, output: Quantisation { bits: target.bits, scale } };
         let (low, high) = (plan.quotient(-accumulator.honest), plan.quotient(accumulator.honest));
         while low < -(1 << (plan.clamp_bits - 1)) || high >= 1 << (plan.clamp_bits - 1) {
@@ -145,9 +145,9 @@ impl Requantisation {
         builder.affine("requantise", scaled, terms, -(1 << (rescaling.shift - 1)));
         let table = rescaling.table(builder.layer())?;
         builder.lookup("clamp", table, vec![vec![quotient, output]]);
-        builder.parameter("multiplier", rescaling.multiplier);
-        builder.parameter("shift", rescaling.shift);
-        builder.parameter("clamp bits", rescaling.clamp_bits);
+        builder.parameter("multiplier", &rescaling.multiplier);
+        builder.parameter("shift", &rescaling.shift);
+        builder.parameter("clamp bits", &rescaling.clamp_bits);
         Ok(Self { rescaling, quotient, remainder, output })
     }
 

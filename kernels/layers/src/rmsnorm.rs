@@ -174,7 +174,7 @@ impl Kernel for RmsNorm {
     fn lower(&self, builder: &mut Lowering, input: &Activation) -> Result<(Activation, Box<dyn Step>), LayerError> {
         let columns = self.columns(&input.shape)?;
         let plan = self.plan(builder, columns, input.quantisation)?;
-        builder.parameter("epsilon", plan.epsilon);
+        builder.parameter("epsilon", &plan.epsilon);
         let rows = row_shape(&self.name, &input.shape)?;
         let sum = sum_of_squares(builder, &rows, input, columns, plan.epsilon)?;
         let normalised = Normalisation::lower(builder, &rows, sum)?;

@@ -142,12 +142,12 @@ fn ends_of_the_window() {
         (1 << 28, 1, 1 << 28),
         ((1 << 30) - 1 - (1 << 14), 1, (1 << 30) - 1 - (1 << 14)),
     ] {
-        let lowered = network(1, &[1.0], 1.0, a as f64, None);
+        let lowered = network(1, &[1.0], 1.0, f64::from(a), None);
         let witness = accept(&lowered, &[0]);
         assert_eq!(values(&lowered, &witness, "norm/power"), [p]);
         assert_eq!(values(&lowered, &witness, "norm/normalised"), [normalised]);
     }
-    // 127² + E = 2^30 - 1 exactly, admissible because (-128)² + E stays below 2^30 - 1 + 255 only if refused.
+    // (-128)² + E would be 2^30.
     let too_large = RmsNorm { eps: ((1_i64 << 30) - (1 << 14)) as f64, ..norm("norm", vec![1.0], 0.0) };
     let mut spec = NetworkSpec::calibrated([1, 1], 8, &[127.0], vec![LayerSpec::RmsNorm(too_large)]).unwrap();
     spec.input.quantisation.scale = 1.0;
