@@ -45,21 +45,30 @@ fn engine(n: usize) {
     let mut rng = StdRng::seed_from_u64(1);
     let point: Vec<E> = (0..n).map(|_| random(&mut rng)).collect();
     let factor = |rng: &mut StdRng| Vector::<S>::from((0..1 << n).map(|_| random(rng)).collect::<Vec<_>>());
-    let factors = vec![factor(&mut rng), factor(&mut rng), factor(&mut rng)];
-    for (name, weights) in [
-        ("eq", point.iter().map(|&w| Weight::Eq(w)).collect::<Vec<_>>()),
-        ("sum", vec![Weight::Sum; n]),
-    ] {
+    let factors = [factor(&mut rng), factor(&mut rng), factor(&mut rng)];
+    for (name, weights) in
+        [("eq", point.iter().map(|&w| Weight::Eq(w)).collect::<Vec<_>>()), ("sum", vec![Weight::Sum; n])]
+    {
         for k in 1..=3 {
-            measure(&format!("product of {k}, {name} weights"), 1 << n, || factors[..k].to_vec(), |factors| {
-                let mut transcript = ProverTranscript::<S>::new();
-                black_box(prove_rounds(&Product { factors: k }, factors, &weights, E::ONE, &mut transcript));
-            });
+            measure(
+                &format!("product of {k}, {name} weights"),
+                1 << n,
+                || factors[..k].to_vec(),
+                |factors| {
+                    let mut transcript = ProverTranscript::<S>::new();
+                    black_box(prove_rounds(&Product { factors: k }, factors, &weights, E::ONE, &mut transcript));
+                },
+            );
         }
     }
-    measure("eq table", 1 << n, || (), |()| {
-        black_box(vector::eq_table::<S>(&point, E::ONE));
-    });
+    measure(
+        "eq table",
+        1 << n,
+        || (),
+        |()| {
+            black_box(vector::eq_table::<S>(&point, E::ONE));
+        },
+    );
 }
 
 fn columns(n: usize) {
@@ -74,11 +83,21 @@ fn columns(n: usize) {
     let (rows, width) = (1 << (n / 2), cells >> (n / 2));
     let weights: Vec<E> = (0..width.max(rows)).map(|_| random(&mut rng)).collect();
     for (name, column) in &columns {
-        measure(&format!("{name} rows by weights"), cells, || (), |()| {
-            black_box(vector::contract_column::<S>(column, [rows, width, 1], &weights));
-        });
-        measure(&format!("{name} columns by weights"), cells, || (), |()| {
-            black_box(vector::contract_column::<S>(column, [1, rows, width], &weights));
-        });
+        measure(
+            &format!("{name} rows by weights"),
+            cells,
+            || (),
+            |()| {
+                black_box(vector::contract_column::<S>(column, [rows, width, 1], &weights));
+            },
+        );
+        measure(
+            &format!("{name} columns by weights"),
+            cells,
+            || (),
+            |()| {
+                black_box(vector::contract_column::<S>(column, [1, rows, width], &weights));
+            },
+        );
     }
 }

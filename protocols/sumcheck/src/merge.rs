@@ -7,9 +7,9 @@
 //! A single claim is returned as it is, without a message.
 
 use p3_field::PrimeCharacteristicRing;
+use zkml_core::{Claim, Suite, TensorId, VerifierTranscript, VerifyError, mle};
 #[cfg(feature = "prover")]
 use zkml_core::{ProveError, ProverTranscript, Shape};
-use zkml_core::{Claim, Suite, TensorId, VerifierTranscript, VerifyError, mle};
 
 #[cfg(feature = "prover")]
 use crate::engine::{Product, prove_rounds};
@@ -82,9 +82,7 @@ pub fn prove_merge_table<S: Suite>(
         transcript.absorb_elements(&[claim.value]);
     }
     let powers = powers(transcript.challenge(), claims.len());
-    let weight = vector::eq_combination::<S>(
-        powers.iter().zip(claims).map(|(&p, c)| (p, c.point.as_slice())),
-    );
+    let weight = vector::eq_combination::<S>(powers.iter().zip(claims).map(|(&p, c)| (p, c.point.as_slice())));
     let weights = vec![Weight::Sum; variables];
     let factors = vec![table.into(), weight];
     let sum = combine(&powers, claims);

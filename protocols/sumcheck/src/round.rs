@@ -109,7 +109,10 @@ mod tests {
         assert_eq!(verify(&proof, 2), Ok((point, claim)));
         assert!(matches!(verify(&proof, 3), Err(VerifyError::Truncated { .. })));
         assert!(matches!(verify(&proof, 1), Err(VerifyError::Trailing { .. })));
-        assert!(matches!(verify(&proof[1..], 2), Err(VerifyError::Truncated { missing: 1, .. } | VerifyError::Encoding { .. })));
+        assert!(matches!(
+            verify(&proof[1..], 2),
+            Err(VerifyError::Truncated { missing: 1, .. } | VerifyError::Encoding { .. })
+        ));
         for at in (0..proof.len()).step_by(8) {
             let mut changed = proof.clone();
             changed[at] ^= 1;

@@ -228,10 +228,7 @@ fn every_changed_element_is_rejected() {
             changed[at] ^= 1;
             assert!(!accepted(&claim, &changed), "{subscripts}, byte {at} of {}, seed {SEED}", proof.len());
         }
-        assert!(matches!(
-            setup.verify::<S>(&claim, &proof[..proof.len() - 1]),
-            Err(VerifyError::Truncated { .. })
-        ));
+        assert!(matches!(setup.verify::<S>(&claim, &proof[..proof.len() - 1]), Err(VerifyError::Truncated { .. })));
         assert!(matches!(
             setup.verify::<S>(&claim, &[proof.as_slice(), &[0; 16]].concat()),
             Err(VerifyError::Trailing { count: 16 })
@@ -296,8 +293,7 @@ fn what_cannot_be_proven_is_declined_with_a_reason() {
 
     let claim = setup.claim::<S>(&mut rng);
     let mut transcript = ProverTranscript::<S>::new();
-    let missing =
-        Sumcheck.prove(&setup.instance(), &Witness::default(), Some(&claim), &mut transcript, Device::Cpu);
+    let missing = Sumcheck.prove(&setup.instance(), &Witness::default(), Some(&claim), &mut transcript, Device::Cpu);
     assert!(missing.unwrap_err().to_string().contains("no values"));
 }
 
@@ -308,12 +304,13 @@ fn error_terms_count_every_round() {
     let dense = Setup::new("bi,oi->bo", &[0, 1], &[3, 4096, 2], &[1], &mut rng);
     assert!((bits(&dense) - (24_f64.log2() - Goldilocks::challenge_bits())).abs() < 1e-9);
     let transpose = Setup::new("bi->ib", &[0], &[4, 4], &[1], &mut rng);
-    assert_eq!(bits(&transpose), f64::NEG_INFINITY);
+    assert!(bits(&transpose) < -1e300, "no rounds, no error");
 }
 
 /// `cargo test -p zkml-sumcheck --features count-ops --test einsum counted -- --test-threads 1`
 #[test]
 fn counted_operations_are_predicted() {
+    type S = Goldilocks;
     if !count::ENABLED {
         return;
     }
@@ -327,7 +324,6 @@ fn counted_operations_are_predicted() {
         assert!(status.success());
         return;
     }
-    type S = Goldilocks;
     let mut rng = StdRng::seed_from_u64(SEED + 6);
     for dims in [&[64, 384, 96][..], &[16, 16, 16, 16], &[5, 3, 7], &[33, 20, 9]] {
         for &(subscripts, sources) in EINSUMS {
@@ -344,7 +340,10 @@ fn counted_operations_are_predicted() {
             setup.prove::<S>(&claim);
             let counted = count::snapshot().since(before);
             let cost = LayerVerifier::<S>::cost(&Sumcheck, &setup.instance());
-            println!("{subscripts} {sources:?} {dims:?}: {counted:?}, predicted {} {}", cost.ext_mul, cost.base_ext_mul);
+            println!(
+                "{subscripts} {sources:?} {dims:?}: {counted:?}, predicted {} {}",
+                cost.ext_mul, cost.base_ext_mul
+            );
             assert_eq!((counted.ext_mul as f64, counted.base_ext_mul as f64), (cost.ext_mul, cost.base_ext_mul));
         }
     }

@@ -60,8 +60,20 @@ fn weights<S: Suite>(rng: &mut StdRng, n: usize, pattern: usize) -> Vec<Weight<S
         .map(|i| match (pattern, rng.random_range(0..5)) {
             (0, _) => Weight::Eq(random::<S>(rng)),
             (1, _) => Weight::Sum,
-            (2, _) => if i < n / 2 { Weight::Sum } else { Weight::Eq(random::<S>(rng)) },
-            (3, _) => if i < n / 2 { Weight::Eq(random::<S>(rng)) } else { Weight::Sum },
+            (2, _) => {
+                if i < n / 2 {
+                    Weight::Sum
+                } else {
+                    Weight::Eq(random::<S>(rng))
+                }
+            }
+            (3, _) => {
+                if i < n / 2 {
+                    Weight::Eq(random::<S>(rng))
+                } else {
+                    Weight::Sum
+                }
+            }
             (_, 0) => Weight::Eq(S::Challenge::ZERO),
             (_, 1) => Weight::Eq(S::Challenge::ONE),
             (_, 2) => Weight::Sum,

@@ -56,7 +56,11 @@ fn columns_and_claims<S: Suite>() {
                     .map(|_| {
                         let point = point::<S>(&mut rng, shape.variables());
                         let value = truth::<S>(&column, &shape, &point);
-                        assert_eq!(vector::evaluate_column::<S>(&column, &shape, &point), value, "{shape}, seed {SEED}");
+                        assert_eq!(
+                            vector::evaluate_column::<S>(&column, &shape, &point),
+                            value,
+                            "{shape}, seed {SEED}"
+                        );
                         Claim::new(TENSOR, point, value)
                     })
                     .collect();
@@ -128,7 +132,9 @@ fn false_claims_and_changed_proofs_are_rejected() {
 fn malformed_statements_are_errors() {
     type S = Goldilocks;
     let claim = |tensor, n| Claim::new(tensor, vec![<S as Suite>::Challenge::ONE; n], <S as Suite>::Challenge::ONE);
-    for claims in [vec![], vec![claim(TENSOR, 2), claim(TENSOR, 3)], vec![claim(TensorId(1), 3)], vec![claim(TENSOR, 4)]] {
+    for claims in
+        [vec![], vec![claim(TENSOR, 2), claim(TENSOR, 3)], vec![claim(TensorId(1), 3)], vec![claim(TENSOR, 4)]]
+    {
         let mut verifier = VerifierTranscript::<S>::new(&[0; 400]);
         assert!(verify_merge(TENSOR, 3, &claims, &mut verifier).is_err());
         let mut prover = ProverTranscript::<S>::new();

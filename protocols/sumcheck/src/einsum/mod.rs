@@ -120,6 +120,9 @@ impl<S: Suite> LayerVerifier<S> for Sumcheck {
 /// The claim, if there is one with the right number of coordinates.
 fn checked<'a, F>(plan: &Plan, claim: Option<&'a Claim<F>>) -> Result<&'a Claim<F>, String> {
     let claim = claim.ok_or("an einsum is proven for a claim on its output, and there is none")?;
+    if claim.tensor != plan.output {
+        return Err("the claim is on another tensor than the einsum's output".to_owned());
+    }
     if claim.point.len() != plan.claim_variables {
         let (got, expected) = (claim.point.len(), plan.claim_variables);
         return Err(format!("the claim on the output has {got} coordinates instead of {expected}"));

@@ -45,6 +45,7 @@ pub(super) enum Phase {
 /// The whole reduction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
+    pub(super) output: TensorId,
     pub(super) factors: Vec<Factor>,
     pub(super) letters: Vec<Letter>,
     pub(super) phases: Vec<Phase>,
@@ -85,7 +86,7 @@ impl Plan {
         let claim_variables = letters.iter().filter(|l| l.output.is_some()).map(|l| l.variables).sum();
         let open = (0..letters.len()).filter(|&i| !letters[i].closed).collect();
         let phases = phases(&factors, open);
-        Ok(Self { factors, letters, phases, claim_variables })
+        Ok(Self { output: einsum.output, factors, letters, phases, claim_variables })
     }
 
     /// Degree of a phase's rounds.
@@ -161,9 +162,8 @@ fn phases(factors: &[Factor], mut open: Vec<usize>) -> Vec<Phase> {
 /// The groups of factors if `letter` can be a phase of its own: the other open letters of each group can be summed
 /// out, leaving at most one multilinear vector over `letter` per group.
 fn groups(factors: &[Factor], open: &[usize], letter: usize) -> Option<Vec<Group>> {
-    let others = |f: &Factor| -> Vec<usize> {
-        f.letters.iter().copied().filter(|l| *l != letter && open.contains(l)).collect()
-    };
+    let others =
+        |f: &Factor| -> Vec<usize> { f.letters.iter().copied().filter(|l| *l != letter && open.contains(l)).collect() };
     let mut groups = Vec::new();
     let mut seen = vec![false; factors.len()];
     for start in 0..factors.len() {

@@ -17,7 +17,8 @@ impl<F: Field> Composition<F> for Powers {
         self.0.iter().sum()
     }
 
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "it is the body of the innermost loop")]
     fn evaluate<A: Algebra<F> + Copy>(&self, factors: &[A]) -> A {
         let power = |(&f, &e): (&A, &usize)| match e {
             1 => f,
@@ -140,8 +141,11 @@ impl<'a, S: Suite> State<'a, S> {
             }
         }
         let length = 1 << self.plan.letters[letter].variables;
-        factors.iter_mut().for_each(|f| f.resize(length, S::Challenge::ZERO));
-        let (next, values) = self.rounds(phase, factors.into_iter().map(Vector::from).collect(), powers, scale, claim, transcript);
+        for factor in &mut factors {
+            factor.resize(length, S::Challenge::ZERO);
+        }
+        let (next, values) =
+            self.rounds(phase, factors.into_iter().map(Vector::from).collect(), powers, scale, claim, transcript);
         for (position, operand) in finished {
             self.operands[operand].bind_all(values[position]);
         }
@@ -238,7 +242,8 @@ impl<'a, S: Suite> State<'a, S> {
 
     /// The values the prover sends: partial sums scaled to values at one half.
     fn values(&self) -> Vec<S::Challenge> {
-        let scaled = |(o, f): (&Operand<'_, S>, _)| o.tensor.scalar().div_2exp_u64(self.plan.halved_variables(f) as u64);
+        let scaled =
+            |(o, f): (&Operand<'_, S>, _)| o.tensor.scalar().div_2exp_u64(self.plan.halved_variables(f) as u64);
         self.operands.iter().zip(&self.plan.factors).map(scaled).collect()
     }
 }

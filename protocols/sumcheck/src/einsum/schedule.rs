@@ -48,7 +48,7 @@ impl Tally<'_> {
         for factor in &self.plan.factors {
             let (mut letters, mut small) = (factor.letters.clone(), true);
             let mut closed: Vec<usize> = letters.iter().copied().filter(|&l| self.plan.letters[l].closed).collect();
-            closed.iter().for_each(|&l| self.cost.ext_mul += table(&self.plan.letters[l]));
+            self.cost.ext_mul += closed.iter().map(|&l| table(&self.plan.letters[l])).sum::<f64>();
             let dims: Vec<usize> = self.plan.letters.iter().map(|l| l.length).collect();
             while let Some(next) = longest(&dims, closed.iter().copied()) {
                 let letter = closed.remove(next);
@@ -97,7 +97,7 @@ impl Tally<'_> {
             self.operands[i].small = false;
         }
         if bound > 0 {
-            self.cost.ext_mul += ((1 << self.plan.letters[letter].variables) - 1) as f64;
+            self.cost.ext_mul += ((1_usize << self.plan.letters[letter].variables) - 1) as f64;
         }
     }
 

@@ -38,9 +38,7 @@ impl<S: Suite> Interpolation<S> {
         let degree = self.rows.len() - 1;
         count::base_ext_mul(degree * (degree + 1));
         let constant = values.first().copied().unwrap_or(S::Challenge::ZERO);
-        let higher = (1..=degree)
-            .map(|k| self.rows.iter().zip(values).map(|(row, &v)| v * row[k]).sum())
-            .collect();
+        let higher = (1..=degree).map(|k| self.rows.iter().zip(values).map(|(row, &v)| v * row[k]).sum()).collect();
         (constant, higher)
     }
 }

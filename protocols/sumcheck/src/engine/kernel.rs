@@ -1,5 +1,7 @@
 //! One pass over the factors: bind the previous challenge and evaluate the round.
 
+#![allow(clippy::inline_always, reason = "registers only stay in registers if the whole pass is one function")]
+
 use p3_field::{Algebra, Field};
 use rayon::prelude::*;
 
@@ -44,9 +46,9 @@ where
         let pairs = factors.first().map_or(0, |f| f.len() / (2 * kept));
         let block = (pairs / weights.blocks()).max(1);
         let parallel = pairs * factors.len() * size_of::<A>() >= PARALLEL_BYTES && rayon::current_num_threads() > 1;
-        let task = if parallel { block.max(pairs / (4 * rayon::current_num_threads()).next_power_of_two()) } else { pairs };
-        let per_pair = self.points
-            * (self.composition.products() + usize::from(weights.inner().is_some()))
+        let task =
+            if parallel { block.max(pairs / (4 * rayon::current_num_threads()).next_power_of_two()) } else { pairs };
+        let per_pair = self.points * (self.composition.products() + usize::from(weights.inner().is_some()))
             + usize::from(self.bind.is_some()) * factors.len();
         let blocks = if weights.outer().is_some() { pairs / block * self.points } else { 0 };
         count_pass(pairs * lanes, per_pair, blocks * lanes);
@@ -60,7 +62,9 @@ where
         };
         drop(tasks);
         if self.bind.is_some() {
-            factors.iter_mut().for_each(|f| f.truncate(2 * pairs));
+            for factor in factors {
+                factor.truncate(2 * pairs);
+            }
         }
         sums.into_iter().fold(vec![A::ZERO; self.points], |mut total, sums| {
             total.iter_mut().zip(sums).for_each(|(t, s)| *t += s);
@@ -123,6 +127,7 @@ where
                     let r = A::from(r);
                     self.block(parts, range, weights.inner(), &mut sums, scratch, |p, j| p.bind(j, r));
                 }
+                #[allow(clippy::redundant_closure_for_method_calls, reason = "a closure serves parts of any lifetime")]
                 None => self.block(parts, range, weights.inner(), &mut sums, scratch, |p, j| p.load(j)),
             }
             let outer = weights.outer().and_then(|w| w.get((start + from) / block));

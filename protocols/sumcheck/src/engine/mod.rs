@@ -56,6 +56,7 @@ impl<F: Field> Composition<F> for Product {
     }
 
     #[inline(always)]
+    #[allow(clippy::inline_always, reason = "it is the body of the innermost loop")]
     fn evaluate<A: Algebra<F> + Copy>(&self, factors: &[A]) -> A {
         match factors {
             [] => A::ONE,
@@ -209,18 +210,24 @@ impl<S: Suite> Rounds<S> {
         let dropped = (i > 0).then(|| self.weights[i]);
         let mut sums: Vec<S::Challenge> = match &mut self.layer {
             Layer::Packed(factors, tables) => {
-                dropped.into_iter().for_each(|w| tables.drop_first(w));
+                if let Some(w) = dropped {
+                    tables.drop_first(w);
+                }
                 let sums = pass.run(factors, tables, lanes::<S>());
                 sums.into_iter().map(vector::sum_lanes::<S>).collect()
             }
             Layer::Scalar(factors, tables) => {
-                dropped.into_iter().for_each(|w| tables.drop_first(w));
+                if let Some(w) = dropped {
+                    tables.drop_first(w);
+                }
                 pass.run(factors, tables, 1)
             }
         };
         count::ext_mul(sums.len());
-        sums.iter_mut().for_each(|sum| *sum *= self.scale);
-        self.interpolation.coefficients(&complete(weight, claim, sums, at_one))
+        for sum in &mut sums {
+            *sum *= self.scale;
+        }
+        self.interpolation.coefficients(&complete(weight, claim, &sums, at_one))
     }
 
     fn leave_registers(&mut self) {
@@ -243,7 +250,7 @@ impl<S: Suite> Rounds<S> {
 }
 
 /// The values `q(0), q(1), …, q(d)` from the evaluated ones and the claim.
-fn complete<F: Field>(weight: Weight<F>, claim: F, sums: Vec<F>, at_one: bool) -> Vec<F> {
+fn complete<F: Field>(weight: Weight<F>, claim: F, sums: &[F], at_one: bool) -> Vec<F> {
     let Some((&first, rest)) = sums.split_first() else { return vec![claim] };
     let (zero, one) = match weight {
         Weight::Sum => (first, claim - first),

@@ -19,7 +19,7 @@ struct Table<T> {
 
 impl<T: PrimeCharacteristicRing + Copy> Table<T> {
     /// Drops the first variable, whose weight was `weight`.
-    fn drop_first<F>(&mut self, weight: Weight<F>) {
+    fn drop_first<F: Copy>(&mut self, weight: Weight<F>) {
         self.variables -= 1;
         let Some(values) = &mut self.values else { return };
         let half = values.len() / 2;

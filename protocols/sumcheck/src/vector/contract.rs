@@ -72,8 +72,9 @@ fn contract<S: Suite, T: Sync>(
             out.iter_mut().zip(slab).for_each(|(out, v)| *out += multiply(v, w));
         }
     };
-    out.par_chunks_mut(inner.max(1)).with_min_len(CHUNK.div_ceil(middle * inner)).enumerate().for_each(
-        |(a, out)| one((a, out)),
-    );
+    out.par_chunks_mut(inner.max(1))
+        .with_min_len(CHUNK.div_ceil(middle * inner))
+        .enumerate()
+        .for_each(|(a, out)| one((a, out)));
     out
 }

@@ -82,13 +82,15 @@ pub(super) fn contract<S: Suite, T: Copy + Sync>(
         return out;
     }
     if rows * inner == 1 {
-        out[0] = cells.par_chunks(TERMS).enumerate().map(|(i, cells)| dot::<S, T>(cells, i * TERMS, limbs, &digit)).sum();
+        out[0] =
+            cells.par_chunks(TERMS).enumerate().map(|(i, cells)| dot::<S, T>(cells, i * TERMS, limbs, &digit)).sum();
     } else if inner == 1 {
         let row = |(out, cells): (&mut S::Challenge, &[T])| *out = dot::<S, T>(cells, 0, limbs, &digit);
         out.par_iter_mut().zip(cells.par_chunks(middle)).with_min_len(CHUNK.div_ceil(middle)).for_each(row);
     } else {
         let slab = |(out, cells): (&mut [S::Challenge], &[T])| {
-            let tile = |(i, out): (usize, &mut [S::Challenge])| columns::<S, T>(cells, inner, i * TILE, limbs, &digit, out);
+            let tile =
+                |(i, out): (usize, &mut [S::Challenge])| columns::<S, T>(cells, inner, i * TILE, limbs, &digit, out);
             out.par_chunks_mut(TILE).with_min_len(CHUNK.div_ceil(TILE * middle)).enumerate().for_each(tile);
         };
         let slabs = out.par_chunks_mut(inner).zip(cells.par_chunks(middle * inner));

@@ -180,9 +180,8 @@ fn bind_halves<A: PrimeCharacteristicRing + Copy + Send + Sync>(vector: &mut Vec
 /// `Σ a_i b_i` over the common length.
 pub fn dot<S: Suite>(a: &[S::Challenge], b: &[S::Challenge]) -> S::Challenge {
     count::ext_mul(a.len().min(b.len()));
-    let part = |(a, b): (&[S::Challenge], &[S::Challenge])| -> S::Challenge {
-        a.iter().zip(b).map(|(&a, &b)| a * b).sum()
-    };
+    let part =
+        |(a, b): (&[S::Challenge], &[S::Challenge])| -> S::Challenge { a.iter().zip(b).map(|(&a, &b)| a * b).sum() };
     a.par_chunks(CHUNK).zip(b.par_chunks(CHUNK)).map(part).sum()
 }
 
@@ -205,9 +204,7 @@ pub fn evaluate_vector<S: Suite>(vector: Vec<S::Challenge>, point: &[S::Challeng
 }
 
 /// `Σ_t scale_t · eq(point_t, x)` for all `x`; the points have the same number of coordinates.
-pub fn eq_combination<'a, S: Suite>(
-    terms: impl IntoIterator<Item = (S::Challenge, &'a [S::Challenge])>,
-) -> Vector<S> {
+pub fn eq_combination<'a, S: Suite>(terms: impl IntoIterator<Item = (S::Challenge, &'a [S::Challenge])>) -> Vector<S> {
     let mut sum: Option<Vector<S>> = None;
     for (scale, point) in terms {
         let table = eq_table::<S>(point, scale);
