@@ -51,7 +51,12 @@ fn trees<S: Suite>(depth: usize) {
     for form in Form::ALL {
         let prove = || Tree::<S>::explicit(n.clone(), d.clone()).prove(form, &mut ProverTranscript::new()).is_ok();
         let total = time(count, prove);
-        println!("{} tree of 2^{depth} leaves, {:12} {:.1} ns per leaf (build {build:.1})", S::ID, form.name(), total - build);
+        println!(
+            "{} tree of 2^{depth} leaves, {:12} {:.1} ns per leaf (build {build:.1})",
+            S::ID,
+            form.name(),
+            total - build
+        );
     }
 }
 

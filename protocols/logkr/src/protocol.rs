@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-#[cfg(feature = "prover")]
-use zkml_core::{LayerProver, ProveError, ProverTranscript, Witness};
 use zkml_core::{
     AdviceSpec, Claim, Cost, ErrorTerm, Instance, LayerVerifier, ProtocolInfo, Refusal, Relation, Slot, Suite,
     VerifierTranscript, VerifyError,
 };
+#[cfg(feature = "prover")]
+use zkml_core::{LayerProver, ProveError, ProverTranscript, Witness};
 use zkml_sumcheck::lookup::{Layout, advice_specs};
 
 use crate::{Form, cost, einsum, lookup, soundness};

@@ -16,7 +16,8 @@ pub(crate) fn terms<S: Suite>(form: Form, instance: &Instance<'_>) -> Vec<ErrorT
         Relation::Lookup(_) => {
             let Ok(layout) = Layout::new(instance) else { return Vec::new() };
             let depths = [layout.variables(), layout.table_variables()];
-            let degrees: usize = depths.iter().map(|&depth| (0..depth).map(|k| layer_degree(form, k)).sum::<usize>()).sum();
+            let degrees: usize =
+                depths.iter().map(|&depth| (0..depth).map(|k| layer_degree(form, k)).sum::<usize>()).sum();
             let mut terms = lookup::soundness("logkr", &layout, bits);
             terms.push(ErrorTerm::over_field("logkr/roots", 2.0, bits));
             terms.push(ErrorTerm::over_field("logkr/layers", degrees as f64, bits));

@@ -1,6 +1,15 @@
 //! The suite that every protocol passes, for every form.
 
-
-zkml_testkit::conformance!(square, [Goldilocks, Goldilocks3], [Einsum, Lookup], zkml_logkr::LogKr::new(zkml_logkr::Form::Square));
-zkml_testkit::conformance!(half_square, [Goldilocks], [Einsum, Lookup], zkml_logkr::LogKr::new(zkml_logkr::Form::HalfSquare));
+zkml_testkit::conformance!(
+    square,
+    [Goldilocks, Goldilocks3],
+    [Einsum, Lookup],
+    zkml_logkr::LogKr::new(zkml_logkr::Form::Square)
+);
+zkml_testkit::conformance!(
+    half_square,
+    [Goldilocks],
+    [Einsum, Lookup],
+    zkml_logkr::LogKr::new(zkml_logkr::Form::HalfSquare)
+);
 zkml_testkit::conformance!(product, [Goldilocks], [Einsum, Lookup], zkml_logkr::LogKr::new(zkml_logkr::Form::Product));

@@ -55,7 +55,8 @@ impl Case {
     /// Sets the claim to the extension of these output cells.
     fn with_output(mut self, values: &[i64]) -> Self {
         let shape = self.program.get(self.claim.tensor).unwrap().shape.clone();
-        self.claim.value = mle::evaluate::<<S as Suite>::Base, EF>(&shape, &self.claim.point, |i| S::from_i64(values[i]));
+        self.claim.value =
+            mle::evaluate::<<S as Suite>::Base, EF>(&shape, &self.claim.point, |i| S::from_i64(values[i]));
         self
     }
 

@@ -29,7 +29,8 @@ impl Case {
             let rows: Vec<usize> = (0..shape.cells()).map(|_| rng.random_range(0..table.rows())).collect();
             let tuple = (0..table.width()).map(|c| {
                 let values: Vec<i64> = rows.iter().map(|&row| table.get(c, row).unwrap()).collect();
-                let tensor = program.tensor("column", shape.clone(), Bounds::new(-1 << 40, 1 << 40), Residence::Committed);
+                let tensor =
+                    program.tensor("column", shape.clone(), Bounds::new(-1 << 40, 1 << 40), Residence::Committed);
                 witness.set(tensor, Column::with_bounds(values, 0, 0));
                 tensor
             });

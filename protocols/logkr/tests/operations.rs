@@ -44,7 +44,8 @@ fn lookup(bits: u32, cells: usize) -> (Program, Witness) {
 fn check(name: &str, form: Form, (mut program, mut witness): (Program, Witness)) {
     let protocol = LogKr::new(form);
     let relation = program.relations()[0].clone();
-    let specs = LayerVerifier::<S>::advice_specs(&protocol, &Instance { program: &program, relation: &relation, advice: &[] });
+    let specs =
+        LayerVerifier::<S>::advice_specs(&protocol, &Instance { program: &program, relation: &relation, advice: &[] });
     let instance = Instance { program: &program, relation: &relation, advice: &[] };
     let columns = LayerProver::<S>::advice(&protocol, &instance, &witness).unwrap();
     let mut advice = Vec::new();
@@ -65,14 +66,21 @@ fn check(name: &str, form: Form, (mut program, mut witness): (Program, Witness))
     let predicted = LayerVerifier::<S>::cost(&protocol, &instance);
     println!(
         "{name:28} {:12} ext {:>9} (predicted {:>9}), base x ext {:>9} (predicted {:>9}), {} elements",
-        form.name(), counted.ext_mul, predicted.ext_mul, counted.base_ext_mul, predicted.base_ext_mul,
+        form.name(),
+        counted.ext_mul,
+        predicted.ext_mul,
+        counted.base_ext_mul,
+        predicted.base_ext_mul,
         predicted.proof_elements
     );
     assert_eq!(t.len(), predicted.proof_elements * S::challenge_bytes());
     for (counted, predicted) in
         [(counted.ext_mul as f64, predicted.ext_mul), (counted.base_ext_mul as f64, predicted.base_ext_mul)]
     {
-        assert!((counted - predicted).abs() <= 0.05 * counted, "{name}, {form:?}: {counted} counted, {predicted} predicted");
+        assert!(
+            (counted - predicted).abs() <= 0.05 * counted,
+            "{name}, {form:?}: {counted} counted, {predicted} predicted"
+        );
     }
 }
 

@@ -145,7 +145,12 @@ impl Plan {
                 axes.push((letter, Axis::Sum));
             }
         }
-        rest.is_empty().then(|| Node { factors: (0..self.factors.len()).collect(), axes, bound: BTreeMap::new(), value })
+        rest.is_empty().then(|| Node {
+            factors: (0..self.factors.len()).collect(),
+            axes,
+            bound: BTreeMap::new(),
+            value,
+        })
     }
 
     /// Splits a node of several factors (step 3). Errors if a child would be wider than its operands.

@@ -82,11 +82,7 @@ impl<S: Suite> Layers<S::Challenge> for Walk<S> {
         Ok((vec![S::Challenge::ZERO; weights.len()], [value; 2]))
     }
 
-    fn power(
-        &mut self,
-        plan: &Plan,
-        node: &Node<S::Challenge>,
-    ) -> Result<(Vec<S::Challenge>, S::Challenge), String> {
+    fn power(&mut self, plan: &Plan, node: &Node<S::Challenge>) -> Result<(Vec<S::Challenge>, S::Challenge), String> {
         let weights = weights(plan, &node.axes);
         #[cfg(feature = "prover")]
         self.add(super::operations::power::<S>(plan, node, &weights));

@@ -104,8 +104,7 @@ impl<S: Suite> Layers<S::Challenge> for Prover<'_, S> {
         }
         let (sum, difference): (Vec<_>, Vec<_>) = first.iter().zip(&rest).map(|(&a, &b)| (a + b, a - b)).unzip();
         let claim = value.double().double();
-        let (point, bound) =
-            prove_rounds(&DifferenceOfSquares, vec![sum, difference], weights, claim, self.transcript);
+        let (point, bound) = prove_rounds(&DifferenceOfSquares, vec![sum, difference], weights, claim, self.transcript);
         if let [p, q] = *bound {
             values = [(p + q).halve(), (p - q).halve()];
             let message = [p.square(), values[1].square().double().double()];

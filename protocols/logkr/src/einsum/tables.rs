@@ -102,12 +102,7 @@ impl<S: Suite> Tables<S> {
     }
 
     /// For each letter the weights of its true indices.
-    fn later_weights(
-        &self,
-        plan: &Plan,
-        node: &Node<S::Challenge>,
-        later: &[char],
-    ) -> Letters<Vec<S::Challenge>> {
+    fn later_weights(&self, plan: &Plan, node: &Node<S::Challenge>, later: &[char]) -> Letters<Vec<S::Challenge>> {
         let weight = |(letter, axis): &(char, Axis<S::Challenge>)| {
             let length = plan.axes.get(letter)?.0;
             let mut weights = match axis {
@@ -132,7 +127,8 @@ impl<S: Suite> Tables<S> {
         let mut values: Option<Vec<S::Challenge>> = None;
         for axis in (0..letters.len()).rev() {
             let bound = node.bound.get(&(factor, letters[axis]));
-            let Some(weights) = bound.map(|point| eq_scalars::<S>(point)).or_else(|| weights.get(&letters[axis]).cloned())
+            let Some(weights) =
+                bound.map(|point| eq_scalars::<S>(point)).or_else(|| weights.get(&letters[axis]).cloned())
             else {
                 continue;
             };

@@ -11,7 +11,6 @@ use super::PARALLEL;
 use super::nodes::Nodes;
 use super::rounds::Wires;
 
-
 /// Where the children of the last layer come from.
 pub(super) enum Leaves<'a, S: Suite> {
     /// From the columns.

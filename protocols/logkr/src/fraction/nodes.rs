@@ -9,7 +9,6 @@ use zkml_sumcheck::vector::{Pack, lanes, pack, unpack};
 use super::PARALLEL;
 use super::rounds::Wires;
 
-
 /// Numerators and denominators of a level with a power of two of nodes; packed from four packs on, so that both
 /// halves have a packed round.
 pub(super) enum Nodes<S: Suite> {

@@ -134,7 +134,8 @@ fn prove_leaves<S: Suite>(
         }
     };
     let paired = mle::prefix_indicator(&x, pairs);
-    let children = Children { numerators: [S::Challenge::ONE, paired], denominators: [e0 - shift, e1 - shift * paired] };
+    let children =
+        Children { numerators: [S::Challenge::ONE, paired], denominators: [e0 - shift, e1 - shift * paired] };
     close_layer(form, claim, &x, &children, running, transcript)
 }
 

@@ -15,7 +15,7 @@ use zkml_sumcheck::round::{constant_coefficient, evaluate_round};
 
 /// What a cheating prover does in one layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cheat {
+pub(crate) enum Cheat {
     /// Nothing.
     Honest,
     /// Sends the negated value(s).
@@ -29,19 +29,19 @@ pub enum Cheat {
 }
 
 /// Levels from the leaves to the root.
-pub type Levels<F> = Vec<(Vec<F>, Vec<F>)>;
+pub(crate) type Levels<F> = Vec<(Vec<F>, Vec<F>)>;
 
-pub fn rng(seed: u64) -> StdRng {
+pub(crate) fn rng(seed: u64) -> StdRng {
     println!("seed {seed}");
     StdRng::seed_from_u64(seed)
 }
 
-pub fn random<S: Suite>(rng: &mut StdRng) -> S::Challenge {
+pub(crate) fn random<S: Suite>(rng: &mut StdRng) -> S::Challenge {
     let limbs: Vec<u64> = (0..8).map(|_| rng.random()).collect();
     S::Challenge::from_basis_coefficients_fn(|i| S::Base::from_u64(limbs[i]))
 }
 
-pub fn levels<F: Field>(numerators: Vec<F>, denominators: Vec<F>) -> Levels<F> {
+pub(crate) fn levels<F: Field>(numerators: Vec<F>, denominators: Vec<F>) -> Levels<F> {
     let mut levels = vec![(numerators, denominators)];
     while levels.last().unwrap().0.len() > 1 {
         let (n, d) = levels.last().unwrap();
@@ -51,23 +51,23 @@ pub fn levels<F: Field>(numerators: Vec<F>, denominators: Vec<F>) -> Levels<F> {
     levels
 }
 
-pub fn root<F: Field>(levels: &Levels<F>) -> Fraction<F> {
+pub(crate) fn root<F: Field>(levels: &Levels<F>) -> Fraction<F> {
     let (n, d) = levels.last().unwrap();
     Fraction { numerator: n[0], denominator: d[0] }
 }
 
-pub fn evaluate<F: Field>(values: &[F], point: &[F]) -> F {
+pub(crate) fn evaluate<F: Field>(values: &[F], point: &[F]) -> F {
     mle::eq_table(point).iter().zip(values).map(|(&e, &v)| e * v).sum()
 }
 
 /// Whether a claim is true of a level.
-pub fn is_true<F: Field>(claim: &FractionClaim<F>, (n, d): &(Vec<F>, Vec<F>)) -> bool {
+pub(crate) fn is_true<F: Field>(claim: &FractionClaim<F>, (n, d): &(Vec<F>, Vec<F>)) -> bool {
     claim.n_weight * evaluate(n, &claim.point) + claim.d_weight * evaluate(d, &claim.point) == claim.value
 }
 
 /// Proves a tree; in layer `cheat.0` (from the root) the prover cheats. With `adaptive`, a prover whose running claim
 /// is false chooses its last messages so that the layer's check passes all the same.
-pub fn prove_tree<S: Suite>(
+pub(crate) fn prove_tree<S: Suite>(
     form: Form,
     levels: &Levels<S::Challenge>,
     claimed_root: Fraction<S::Challenge>,
@@ -106,7 +106,7 @@ fn quadratic<F: Field>([at0, at1, at2]: [F; 3]) -> [F; 3] {
     [at0, at1 - at0 - c2, c2]
 }
 
-pub fn layer<S: Suite>(
+pub(crate) fn layer<S: Suite>(
     form: Form,
     claim: &FractionClaim<S::Challenge>,
     children: &(Vec<S::Challenge>, Vec<S::Challenge>),
@@ -175,7 +175,8 @@ fn end_layer<S: Suite>(
     let n = n0 + sign(b) * n1;
     let truth = if form == Form::Square { (d * m).double().double() } else { d * m };
     if form == Form::Square {
-        let honest = if cheat == Cheat::SwapRounds { at.map(|x| u(x, b).square()) } else { at.map(|c| u(b, c).square()) };
+        let honest =
+            if cheat == Cheat::SwapRounds { at.map(|x| u(x, b).square()) } else { at.map(|c| u(b, c).square()) };
         let [mut c0, _, mut c2] = quadratic(honest);
         // α² - (α + β)² = running, for any β.
         let beta = d + one;
