@@ -58,7 +58,7 @@ impl<S: Suite> Tables<S> {
             }
             return table;
         }
-        let mut later = self.later_weights(plan, node, &shape.later);
+        let mut later = Self::later_weights(plan, node, &shape.later);
         if shape.is_contraction(plan) {
             for other in shape.others {
                 let slab = self.slab(plan, node, other, &BTreeMap::new());
@@ -102,7 +102,7 @@ impl<S: Suite> Tables<S> {
     }
 
     /// For each letter the weights of its true indices.
-    fn later_weights(&self, plan: &Plan, node: &Node<S::Challenge>, later: &[char]) -> Letters<Vec<S::Challenge>> {
+    fn later_weights(plan: &Plan, node: &Node<S::Challenge>, later: &[char]) -> Letters<Vec<S::Challenge>> {
         let weight = |(letter, axis): &(char, Axis<S::Challenge>)| {
             let length = plan.axes.get(letter)?.0;
             let mut weights = match axis {

@@ -90,6 +90,9 @@ fn add_halves<R: PrimeCharacteristicRing + Copy + Send + Sync>(n: &[R], d: &[R])
     }
 }
 
+/// Two wires.
+type Pair<R> = (Vec<R>, Vec<R>);
+
 /// The wires in which a form evaluates its layers.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Basis<F> {
@@ -140,7 +143,7 @@ impl<F: Field> Basis<F> {
                 Self::Folded(_) => ((n0 + ratio * d0, d1), (n1, d0)),
             }
         };
-        let ((a, b), (c, d)): ((Vec<R>, Vec<R>), (Vec<R>, Vec<R>)) = if half < PARALLEL {
+        let ((a, b), (c, d)): (Pair<R>, Pair<R>) = if half < PARALLEL {
             (0..half).map(gate).unzip()
         } else {
             (0..half).into_par_iter().with_min_len(PARALLEL).map(gate).unzip()

@@ -104,7 +104,9 @@ fn rounds<S: Suite, G: Gate<N, SUMS>, R, const N: usize, const SUMS: usize>(
         let r = state.transcript.challenge();
         state.claim = evaluate_round(message[0], &message[1..], r);
         state.bound.push(r);
-        wires.iter_mut().for_each(|wire| bind(wire, r));
+        for wire in wires.iter_mut() {
+            bind(wire, r);
+        }
         if eq.len() > 1 {
             drop_first(eq);
         }

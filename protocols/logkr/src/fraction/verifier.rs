@@ -70,7 +70,7 @@ pub fn verify_layer<S: Suite>(
     let weights: Vec<_> = claim.point.iter().map(|&z| Weight::Eq(z)).collect();
     let (x, running) = verify_rounds(&weights, 2, scale(form, claim.value), transcript)?;
     let (b, running) = verify_difference(running, transcript)?;
-    let (n_weight, d_weight, value) = close_layer(form, claim, running, transcript)?;
+    let [n_weight, d_weight, value] = close_layer(form, claim, running, transcript)?;
     FractionClaim::from_wires(&x, b, n_weight, d_weight, value)
         .map_err(|why| VerifyError::Check { scope: transcript.scope(), what: why.condition() })
 }
@@ -90,7 +90,7 @@ fn close_layer<S: Suite>(
     claim: &FractionClaim<S::Challenge>,
     running: S::Challenge,
     transcript: &mut VerifierTranscript<'_, S>,
-) -> Result<(S::Challenge, S::Challenge, S::Challenge), VerifyError> {
+) -> Result<[S::Challenge; 3], VerifyError> {
     let one = S::Challenge::ONE;
     let (a2, b) = (claim.n_weight.double(), claim.d_weight);
     match form {
@@ -99,20 +99,20 @@ fn close_layer<S: Suite>(
             let [u] = transcript.read_array::<1>()?;
             transcript.check(running == u.square(), "the layer's last claim = u*²")?;
             let g = one - c.double();
-            Ok((a2 * g, one + g * b, u))
+            Ok([a2 * g, one + g * b, u])
         }
         Form::HalfSquare => {
             let [d, n] = transcript.read_array::<2>()?;
             let holds = running == b * d.square() + a2 * n * d;
             transcript.check(holds, "the layer's last claim = B ω_d² + 2A ω_n ω_d")?;
             let lambda = transcript.challenge();
-            Ok((lambda, one, d + lambda * n))
+            Ok([lambda, one, d + lambda * n])
         }
         Form::Product => {
             let [d, m] = transcript.read_array::<2>()?;
             transcript.check(running == d * m, "the layer's last claim = ω_d ω_m")?;
             let lambda = transcript.challenge();
-            Ok((a2 * lambda, one + lambda * b, d + lambda * m))
+            Ok([a2 * lambda, one + lambda * b, d + lambda * m])
         }
     }
 }
