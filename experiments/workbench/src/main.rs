@@ -1,7 +1,90 @@
-//! The workbench.
+//! The command-line workbench: experiment file, plan, run, record, report.
+
 mod catalogue;
+mod cell;
+mod cli;
+mod clock;
+mod data;
+mod describe;
+mod environment;
+mod exit;
+mod locate;
 mod metrics;
+mod network;
+mod plan;
+mod progress;
+mod record;
+mod run;
 mod spec;
-fn main() {
-    print!("{}", spec::schema::schema_text());
+mod stats;
+mod store;
+mod suites;
+mod table;
+mod tamper;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use cli::{Cli, Command};
+use exit::{Exit, Failure};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are printed the same way; only they are no error.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    start_log(cli.verbose);
+    match dispatch(cli.command) {
+        Ok(exit) => exit.into(),
+        Err(Failure { exit, message }) => {
+            eprintln!("{message}");
+            exit.into()
+        }
+    }
+}
+
+fn start_log(verbose: u8) {
+    let level = ["warn", "info", "debug", "trace"][usize::from(verbose.min(3))];
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+fn dispatch(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Run { experiment, resume, runs } => {
+            let file = locate::experiment(&experiment.spec)?;
+            let runs = runs.unwrap_or_else(locate::runs);
+            let request =
+                run::Request { file: &file, overrides: &experiment.overrides, runs: &runs, resume: resume.as_deref() };
+            run::command(&request)
+        }
+        Command::Plan { experiment, json } => {
+            run::plan_command(&locate::experiment(&experiment.spec)?, &experiment.overrides, json)
+        }
+        Command::Verify { proof, key, public, json } => verify::command(&verify::Files { proof, key, public }, json),
+        Command::List { kind } => {
+            println!("{}", describe::list(kind));
+            Ok(Exit::Done)
+        }
+        Command::Describe { name, overrides } => {
+            println!("{}", describe::describe(&name, &overrides)?);
+            Ok(Exit::Done)
+        }
+        Command::Schema => {
+            print!("{}", spec::schema::schema_text());
+            Ok(Exit::Done)
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "workbench", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+        Command::RunCell { folder } => cell::command(&folder),
+    }
 }

@@ -49,7 +49,9 @@ impl Choice {
             (None, Some(other)) => companion(other)
                 .filter(|c| fits(c, slot))
                 .or_else(|| fits(other, slot).then(|| other.clone()))
-                .ok_or_else(|| format!("`{}` names no companion for the slot {slot}", other.id)),
+                .ok_or_else(|| {
+                    format!("`{}` does not fill the slot {slot}, and no companion for it is built in", other.id)
+                }),
             (None, None) => Err("no protocol is named".to_owned()),
         };
         let (einsum, lookup) = match self {

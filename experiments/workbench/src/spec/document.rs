@@ -300,6 +300,11 @@ impl Document {
         yaml::to_text(&tree).unwrap_or_else(|e| format!("# {e}\n"))
     }
 
+    /// What the experiment shows, in its own words.
+    pub(crate) fn about(&self) -> Option<String> {
+        Some(self.base.entry("about")?.short())
+    }
+
     /// The folder that input files are relative to.
     pub(crate) fn folder(&self) -> &Path {
         self.file.parent().unwrap_or_else(|| Path::new("."))

@@ -67,6 +67,10 @@ pub(crate) struct Input {
     /// The tensor in a `.safetensors` file.
     #[serde(default)]
     pub(crate) tensor: Option<String>,
+    /// Bits of the quantised activations, sign included.
+    #[serde(default = "default_bits")]
+    #[schemars(range(min = 2, max = 16))]
+    pub(crate) bits: u32,
     /// Take only the first rows.
     #[serde(default)]
     #[schemars(range(min = 1))]
@@ -95,13 +99,13 @@ pub(crate) struct Layer {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RmsNorm {
-    /// The gain: a tensor of the input's file, one value per column.
+    /// The gain, one value per column: a tensor of the input's file, or a `.npy` file.
     pub(crate) gain: String,
     /// Added to the mean square.
     #[serde(default = "default_eps")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub(crate) eps: f64,
-    /// Bits of quantised activations and weights, sign included.
+    /// Bits of the quantised output, sign included.
     #[serde(default = "default_bits")]
     #[schemars(range(min = 2, max = 16))]
     pub(crate) bits: u32,
