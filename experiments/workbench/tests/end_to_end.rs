@@ -154,14 +154,21 @@ fn every_change_is_rejected(bench: &Bench, files: &[Vec<u8>; 3]) {
 fn a_proof_of_another_experiment_is_rejected() {
     let bench = Bench::new();
     assert_eq!(code(&bench.run(&[])), 0);
-    let [_, key, public] = bench.files();
+    let [proof, key, public] = bench.files();
     for change in ["input.rows=3", "model.0.protocol=reveal", "model.0.rmsnorm.bits=7", "suite=goldilocks3"] {
         let output = bench.run(&[change]);
         assert_eq!(code(&output), 0, "{change}: {}", text(&output));
         let [other, other_key, other_public] = bench.files();
         assert_eq!(code(&bench.verify([&other, &other_key, &other_public])), 0, "{change}");
         assert_rejected(&bench.verify([&other, &key, &public]), change);
-        assert_rejected(&bench.verify([&other, &other_key, &public]), change);
+        assert_rejected(&bench.verify([&proof, &other_key, &public]), change);
+        assert_rejected(&bench.verify([&proof, &other_key, &other_public]), change);
+        // Another protocol or suite leaves inputs and outputs as they are.
+        assert_eq!(other_public == public, change.contains("protocol") || change.contains("suite"), "{change}");
+        if other_public != public {
+            assert_rejected(&bench.verify([&other, &other_key, &public]), change);
+            assert_rejected(&bench.verify([&proof, &key, &other_public]), change);
+        }
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Fault {
     /// What is allowed.
     pub(crate) allowed: String,
     /// The allowed value nearest to the one found.
-    pub(crate) nearest: Option<String>,
+    pub(crate) nearest: Option<Box<str>>,
 }
 
 impl Fault {
@@ -33,7 +33,7 @@ impl Fault {
     /// A name that is none of the known ones.
     pub(crate) fn name(path: &KeyPath, noun: &str, found: &str, known: &[&str]) -> Self {
         Self {
-            nearest: nearest(found, known.iter().copied()),
+            nearest: nearest(found, known.iter().copied()).map(String::into_boxed_str),
             ..Self::value(path, format!("unknown {noun} `{found}`"), format!("`{found}`"), known.join(", "))
         }
     }

@@ -260,7 +260,7 @@ impl Document {
             problem: fault.problem.clone(),
             found: fault.found.clone(),
             allowed: fault.allowed.clone(),
-            nearest: fault.nearest.clone(),
+            nearest: fault.nearest.as_deref().map(str::to_owned),
         }
     }
 

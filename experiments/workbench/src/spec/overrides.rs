@@ -26,7 +26,7 @@ pub(crate) fn parse(text: &str) -> Result<Override, String> {
         .into_iter()
         .map(|part| yaml::parse(part.trim()).map_err(|e| format!("`{part}` is not a value: {}", e.message)))
         .collect::<Result<Vec<_>, _>>()?;
-    if values.iter().any(|v| *v == Tree::Scalar(serde_json::Value::Null)) && !raw.trim().contains("null") {
+    if values.contains(&Tree::Scalar(serde_json::Value::Null)) && !raw.trim().contains("null") {
         return Err("there is no value after the `=`".to_owned());
     }
     Ok(Override { text: text.to_owned(), path, values })

@@ -51,7 +51,7 @@ pub(crate) fn to_text(tree: &Tree) -> Result<String, String> {
 pub(crate) fn locate(text: &str, path: &KeyPath, key: bool) -> Option<Position> {
     let seed = Finder { rest: path.segments(), key };
     let error = seed.deserialize(serde_yaml::Deserializer::from_str(text)).err()?;
-    if !error.to_string().starts_with(FOUND) && !error.to_string().contains(FOUND) {
+    if !error.to_string().contains(FOUND) {
         return None;
     }
     error.location().map(|l| Position { line: l.line(), column: l.column() })
@@ -147,8 +147,8 @@ struct Finder<'a> {
 }
 
 impl<'a> Finder<'a> {
-    fn arrive<E: serde::de::Error, T>(self) -> Result<Option<T>, E> {
-        if self.rest.is_empty() { Err(E::custom(FOUND)) } else { Ok(None) }
+    fn arrive<E: serde::de::Error>(self) -> Result<(), E> {
+        if self.rest.is_empty() { Err(E::custom(FOUND)) } else { Ok(()) }
     }
     fn descend(self) -> Option<(&'a Segment, Self)> {
         let (first, rest) = self.rest.split_first()?;
@@ -157,49 +157,53 @@ impl<'a> Finder<'a> {
 }
 
 impl<'de> DeserializeSeed<'de> for Finder<'_> {
-    type Value = Option<()>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Finder<'_> {
-    type Value = Option<()>;
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
-    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<Self::Value, E> {
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
         self.arrive()
     }
-    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Self::Value, E> {
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<(), E> {
         self.arrive()
     }
-    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Self::Value, E> {
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<(), E> {
         self.arrive()
     }
-    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Self::Value, E> {
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
         self.arrive()
     }
-    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Self::Value, E> {
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
         self.arrive()
     }
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
         self.arrive()
     }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         let Some((segment, inner)) = self.descend() else { return Err(A::Error::custom(FOUND)) };
         let mut index = 0;
         loop {
             let wanted = matches!(segment, Segment::Index(i) if *i == index);
-            let next = if wanted { items.next_element_seed(inner)? } else { skip(&mut items)? };
-            if next.is_none() {
-                return Ok(None);
+            let at_end = if wanted {
+                items.next_element_seed(inner)?.is_none()
+            } else {
+                items.next_element::<serde::de::IgnoredAny>()?.is_none()
+            };
+            if at_end {
+                return Ok(());
             }
             index += 1;
         }
     }
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         let Some((segment, inner)) = self.descend() else { return Err(A::Error::custom(FOUND)) };
         let wanted = segment.to_string();
         let at_key = self.key && inner.rest.is_empty();
@@ -210,12 +214,8 @@ impl<'de> Visitor<'de> for Finder<'_> {
                 entries.next_value::<serde::de::IgnoredAny>()?;
             }
         }
-        Ok(None)
+        Ok(())
     }
-}
-
-fn skip<'de, A: SeqAccess<'de>>(items: &mut A) -> Result<Option<Option<()>>, A::Error> {
-    Ok(items.next_element::<serde::de::IgnoredAny>()?.map(|_| None))
 }
 
 struct KeyFinder<'a> {
