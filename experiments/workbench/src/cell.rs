@@ -19,7 +19,7 @@ use crate::record::{Measured, PhaseSummary, ProofTimes, Soundness, Status, StepS
 use crate::spec::Experiment;
 use crate::store::{write_atomic, write_json};
 use crate::suites::{self, WithSuite};
-use crate::tamper;
+use crate::tamper::{self, NotChecked};
 use crate::verify::{Files, Verdict, in_fresh_process};
 
 /// What the parent tells the cell's process, in `cell.json`.
@@ -68,6 +68,13 @@ struct Stopped {
 
 fn failed(reason: impl std::fmt::Display) -> Stopped {
     Stopped { status: Status::Failed, reason: reason.to_string() }
+}
+
+fn not_checked(why: NotChecked) -> Stopped {
+    match why {
+        NotChecked::NotRejected(reason) => invalid(reason),
+        NotChecked::Impossible(reason) => failed(reason),
+    }
 }
 
 fn invalid(reason: String) -> Stopped {
@@ -169,7 +176,7 @@ impl WithSuite for Measuring<'_> {
         let files = Files::of_cell(self.folder);
         self.verify(&files, &mut measured)?;
         self.progress.now("tamper");
-        measured.tampered = tamper::check(&files, &proof.bytes, &self.job.identity).map_err(invalid)?;
+        measured.tampered = tamper::check(&files, &proof.bytes, &self.job.identity).map_err(not_checked)?;
         Ok(measured)
     }
 }
@@ -246,6 +253,7 @@ impl Measuring<'_> {
                 }
                 Verdict::Rejected(reason) => return Err(invalid(format!("the proof was rejected: {reason}"))),
                 Verdict::Broken(reason) => return Err(invalid(reason)),
+                Verdict::NotRun(reason) => return Err(failed(reason)),
             }
         }
         let inside: Vec<Time> = measured.verifications.iter().map(|v| v.inside).collect();

@@ -7,9 +7,18 @@ use crate::verify::{Files, Verdict, in_fresh_process};
 /// Number of tampered copies of every proof.
 const COPIES: usize = 8;
 
+/// Why tampered copies were not all rejected.
+#[derive(Debug)]
+pub(crate) enum NotChecked {
+    /// The verifier did not reject one: the proof means nothing.
+    NotRejected(String),
+    /// The check could not be made.
+    Impossible(String),
+}
+
 /// Changes one byte in each of [`COPIES`] equal parts of the proof. Positions and changes are drawn from the cell's
-/// identity, so that a failure can be repeated. `Err` says which change was not rejected.
-pub(crate) fn check(files: &Files, proof: &[u8], identity: &str) -> Result<Vec<Tampering>, String> {
+/// identity, so that a failure can be repeated.
+pub(crate) fn check(files: &Files, proof: &[u8], identity: &str) -> Result<Vec<Tampering>, NotChecked> {
     let copy = files.proof.with_file_name("tampered.bin");
     let tampered = Files { proof: copy.clone(), ..files.clone() };
     let mut seen = Vec::new();
@@ -18,15 +27,18 @@ pub(crate) fn check(files: &Files, proof: &[u8], identity: &str) -> Result<Vec<T
         if let Some(byte) = bytes.get_mut(offset) {
             *byte ^= mask;
         }
-        write_atomic(&copy, &bytes).map_err(|e| e.to_string())?;
+        write_atomic(&copy, &bytes).map_err(|e| NotChecked::Impossible(e.to_string()))?;
         let what = format!("the proof with byte {offset} changed by {mask:#04x}");
         match in_fresh_process(&tampered) {
             Verdict::Rejected(reason) => seen.push(Tampering { offset, mask, reason }),
-            Verdict::Accepted(..) => return Err(format!("{what} was accepted")),
-            Verdict::Broken(reason) => return Err(format!("{what} was not rejected: {reason}")),
+            Verdict::Accepted(..) => return Err(NotChecked::NotRejected(format!("{what} was accepted"))),
+            Verdict::Broken(reason) => {
+                return Err(NotChecked::NotRejected(format!("{what} was not rejected: {reason}")));
+            }
+            Verdict::NotRun(reason) => return Err(NotChecked::Impossible(reason)),
         }
     }
-    std::fs::remove_file(&copy).map_err(|e| format!("{}: {e}", copy.display()))?;
+    std::fs::remove_file(&copy).map_err(|e| NotChecked::Impossible(format!("{}: {e}", copy.display())))?;
     Ok(seen)
 }
 

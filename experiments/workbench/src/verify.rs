@@ -84,8 +84,10 @@ pub(crate) enum Verdict {
     Accepted(Box<Accepted>, Verification),
     /// Exit code 2, with the reason.
     Rejected(String),
-    /// Anything else: a verifier must do neither.
+    /// Any other end: a verifier must not crash, whatever the bytes.
     Broken(String),
+    /// The process could not be started.
+    NotRun(String),
 }
 
 /// Verifies in a fresh process.
@@ -96,7 +98,7 @@ pub(crate) fn in_fresh_process(files: &Files) -> Verdict {
     command.arg("--public").arg(&files.public).stdin(Stdio::null());
     let output = match command.output() {
         Ok(output) => output,
-        Err(e) => return Verdict::Broken(format!("the verifying process cannot be started: {e}")),
+        Err(e) => return Verdict::NotRun(format!("the verifying process cannot be started: {e}")),
     };
     let process = start.elapsed().as_secs_f64();
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
