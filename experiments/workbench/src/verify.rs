@@ -41,6 +41,8 @@ pub(crate) struct Accepted {
     pub(crate) relations: Vec<String>,
     /// Soundness of the proof.
     pub(crate) soundness: Soundness,
+    /// True if the key allows fewer bits than it asks for, and the proof has fewer.
+    pub(crate) weak: bool,
     /// Time from bytes to verdict.
     pub(crate) time: Time,
     /// Largest resident memory of this process.
@@ -55,8 +57,10 @@ pub(crate) fn command(files: &Files, json: bool) -> Result<Exit, Failure> {
     let (key, public, proof) = (read(&files.key)?, read(&files.public)?, read(&files.proof)?);
     let (verdict, time) = timed(|| suites::verify(&key, &public, &proof));
     let VerifyReport { suite, relations, soundness } = verdict.map_err(Failure::rejected)?;
-    let soundness = Soundness { bits: soundness.bits, wanted: 0, regime: soundness.regime, terms: soundness.terms };
-    let accepted = Accepted { suite, relations, soundness, time, peak_memory_bytes: peak_memory() };
+    let weak = soundness.is_weak();
+    let soundness =
+        Soundness { bits: soundness.bits, wanted: soundness.wanted, regime: soundness.regime, terms: soundness.terms };
+    let accepted = Accepted { suite, relations, soundness, weak, time, peak_memory_bytes: peak_memory() };
     if json {
         println!("{}", serde_json::to_string(&accepted).map_err(|e| Failure::usage(e.to_string()))?);
     } else {
@@ -69,6 +73,9 @@ fn print_accepted(accepted: &Accepted, [key, public, proof]: [usize; 3]) {
     println!("accepted: the proof is valid for this key and these public values");
     println!("  suite       {}", accepted.suite);
     println!("  soundness   {:.1} bits ({})", accepted.soundness.bits, accepted.soundness.regime);
+    if accepted.weak {
+        println!("  WEAK        the key asks for {} bits and allows fewer", accepted.soundness.wanted);
+    }
     println!("  sizes       proof {proof} bytes, key {key} bytes, public values {public} bytes");
     println!("  time        {:.2} ms", accepted.time.wall * 1e3);
     println!("  relations   {}", accepted.relations.len());

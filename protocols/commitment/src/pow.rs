@@ -1,9 +1,10 @@
-//! The transcript's sponge as WHIR sees it: with a proof of work whose witness is the smallest one.
+//! The transcript's sponge as WHIR sees it: with a proof of work whose prover takes the smallest witness.
 //!
 //! Grinding for *any* witness makes proof bytes depend on thread scheduling. Here a proof of work of `b > 0` bits is:
 //! draw a 32-byte seed from the sponge, find the smallest `w` such that the low `b` bits of
 //! `BLAKE3(seed ‖ w ‖ 0^24)` (first eight bytes, little endian) are zero, absorb `w`. The seed depends on everything absorbed
 //! before and every later challenge on `w`, so a new attempt at those challenges costs `2^b` hashes on average.
+//! The verifier accepts any witness that passes; that it is the smallest one is not checked.
 //! A proof of work of zero bits touches nothing and accepts zero alone.
 
 use p3_blake3::Blake3;

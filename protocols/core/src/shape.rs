@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// Largest number of variables of one tensor; keeps every index in a `usize` and every loop bounded.
 pub const MAX_VARIABLES: usize = 40;
+/// Largest number of axes of one tensor.
+pub const MAX_AXES: usize = 16;
 
 /// The true (unpadded) axis lengths of a tensor. A scalar has no axes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -40,10 +42,13 @@ pub struct Block {
 }
 
 impl Shape {
-    /// A shape with the given axis lengths; `None` if an axis is empty or the tensor is larger than
-    /// `2^MAX_VARIABLES` cells after padding.
+    /// A shape with the given axis lengths; `None` if an axis is empty, if there are more than [`MAX_AXES`], or
+    /// if the tensor is larger than `2^MAX_VARIABLES` cells after padding.
     pub fn new(dims: impl Into<Vec<usize>>) -> Option<Self> {
         let dims = dims.into();
+        if dims.len() > MAX_AXES {
+            return None;
+        }
         let variables = dims.iter().try_fold(0_usize, |sum, &n| {
             if n == 0 || n > 1 << MAX_VARIABLES {
                 return None;
@@ -81,6 +86,11 @@ impl Shape {
     /// True if no axis needs padding.
     pub fn is_power_of_two(&self) -> bool {
         self.0.iter().all(|n| n.is_power_of_two())
+    }
+
+    /// Number of [`Shape::blocks`]: the product of the axes' set bits.
+    pub fn block_count(&self) -> usize {
+        self.0.iter().map(|n| n.count_ones() as usize).fold(1, usize::saturating_mul)
     }
 
     /// The aligned blocks that partition the true shape, in row-major order of their offsets.
@@ -218,6 +228,7 @@ mod tests {
             let mut seen: Vec<usize> = shape.blocks().iter().flat_map(|b| b.indices(&shape)).collect();
             seen.sort_unstable();
             assert_eq!(seen, (0..shape.cells()).collect::<Vec<_>>(), "{shape}");
+            assert_eq!(shape.blocks().len(), shape.block_count());
         }
     }
 
@@ -240,5 +251,6 @@ mod tests {
     fn impossible_shapes_are_refused() {
         assert!(Shape::new([0]).is_none());
         assert!(Shape::new([1 << 21, 1 << 21]).is_none());
+        assert!(Shape::new([1; MAX_AXES + 1]).is_none());
     }
 }

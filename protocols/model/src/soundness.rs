@@ -18,6 +18,16 @@ pub struct SoundnessReport {
     pub terms: Vec<ErrorTerm>,
     /// The bound that the commitment's terms rest on.
     pub regime: String,
+    /// Bits that the statement asks for.
+    pub wanted: u32,
+}
+
+impl SoundnessReport {
+    /// True if the proof has fewer bits than the statement asks for (which a statement may allow).
+    pub fn is_weak(&self) -> bool {
+        // Bits that are not a number are weak, too.
+        self.bits.is_nan() || self.bits < f64::from(self.wanted)
+    }
 }
 
 pub(crate) fn report<S: CommittedSuite>(plan: &Plan<S>) -> SoundnessReport {
@@ -36,7 +46,9 @@ pub(crate) fn report<S: CommittedSuite>(plan: &Plan<S>) -> SoundnessReport {
     own.push(ErrorTerm::over_field("merged claims", merge_numerator(plan, &claims), field));
 
     let committed = plan.committed();
-    let count = |tensors: &[TensorId]| tensors.iter().map(|t| claims.get(t).copied().unwrap_or(0)).sum::<usize>();
+    let count = |tensors: &[TensorId]| {
+        tensors.iter().map(|t| claims.get(t).copied().unwrap_or(0)).fold(0, usize::saturating_add)
+    };
     let mut opening = Vec::new();
     let (mut candidates, mut regime) = (0.0, String::from("nothing is committed"));
     if !committed.is_empty() {
@@ -55,9 +67,9 @@ pub(crate) fn report<S: CommittedSuite>(plan: &Plan<S>) -> SoundnessReport {
         .into_iter()
         .map(|t| t.over_candidates(candidates))
         .chain(opening)
-        .filter(|t| t.log2_error.is_finite())
+        .filter(|t| t.log2_error != f64::NEG_INFINITY)
         .collect();
-    SoundnessReport { bits: total_bits(&terms), terms, regime }
+    SoundnessReport { bits: total_bits(&terms), terms, regime, wanted: plan.statement().security_bits }
 }
 
 fn prefixed(prefix: &str, terms: Vec<ErrorTerm>) -> impl Iterator<Item = ErrorTerm> {
@@ -71,7 +83,7 @@ fn merge_numerator<S: CommittedSuite>(plan: &Plan<S>, claims: &BTreeMap<TensorId
         .map(|step| match *step {
             Step::Definition(tensor, _) => match claims.get(&tensor).copied().unwrap_or(0) {
                 0 | 1 => 0.0,
-                c => (c - 1 + 2 * plan.shape(tensor).variables()) as f64,
+                c => (c - 1) as f64 + 2.0 * plan.shape(tensor).variables() as f64,
             },
             _ => 0.0,
         })
@@ -102,17 +114,23 @@ fn add_claims<S: CommittedSuite>(
     if let Some(output) = relation.output()
         && !is_definition
     {
-        *claims.entry(output).or_default() += 1;
+        add(claims, output, 1);
     }
     let per_input = |tensor: TensorId| match relation {
         Relation::Einsum(_) => 1,
         Relation::Affine(_) => incoming,
-        Relation::Lookup(_) => plan.shape(tensor).blocks().len(),
+        Relation::Lookup(_) => plan.shape(tensor).block_count(),
     };
     for tensor in relation.inputs() {
-        *claims.entry(tensor).or_default() += per_input(tensor);
+        add(claims, tensor, per_input(tensor));
     }
     for &advice in plan.instance(id).map_or(&[][..], |i| i.advice) {
-        *claims.entry(advice).or_default() += 1;
+        add(claims, advice, 1);
     }
+}
+
+/// Saturates: a chain of affine relations can double the bound at every step.
+fn add(claims: &mut BTreeMap<TensorId, usize>, tensor: TensorId, count: usize) {
+    let own = claims.entry(tensor).or_default();
+    *own = own.saturating_add(count);
 }

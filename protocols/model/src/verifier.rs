@@ -24,8 +24,12 @@ pub struct VerifyReport {
 
 /// Verifies a proof from bytes alone.
 ///
-/// Errors with [`VerifyError`] for every proof that is not exactly what the prover wrote for this key and these
-/// public values.
+/// Errors with [`VerifyError`] for every proof of another key, of other public values or of a false statement, and for
+/// every altered one: nothing in a proof can be changed by itself. (Who knows the committed tensors, or grinds
+/// another proof of work and redoes what follows it, can make a different valid proof of the same statement.)
+///
+/// The verifying key is trusted: for weights behind a commitment, the declared bounds were checked by whoever made
+/// the key and are not proven again.
 pub fn verify<S: CommittedSuite>(
     key: &[u8],
     public: &[u8],

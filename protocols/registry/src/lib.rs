@@ -157,10 +157,22 @@ fn allowed(names: &[&str]) -> String {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Registry;
 
-impl<S: Suite> ProtocolSet<S> for Registry {
-    fn build(&self, id: &str, given: &Options) -> Result<SharedProtocol<S>, String> {
-        let row = find_row::<S>(id)?;
-        let options = complete(&row.info, given)?;
-        (row.build)(&options)
-    }
+// One concrete implementation per suite: every protocol is compiled once, here, and not again in each program that
+// builds protocols by name.
+macro_rules! protocol_set {
+    ($($suite:ty),*) => {$(
+        impl ProtocolSet<$suite> for Registry {
+            fn build(&self, id: &str, given: &Options) -> Result<SharedProtocol<$suite>, String> {
+                build::<$suite>(id, given)
+            }
+        }
+    )*};
+}
+
+protocol_set!(Goldilocks, Goldilocks3);
+
+fn build<S: Suite>(id: &str, given: &Options) -> Result<SharedProtocol<S>, String> {
+    let row = find_row::<S>(id)?;
+    let options = complete(&row.info, given)?;
+    (row.build)(&options)
 }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use zkml_core::{Goldilocks, Goldilocks3, ProtocolSet, Slot, Suite};
 use zkml_registry::{Options, Registry, check_slot, options, protocol, protocols, slots, suite, suites};
 
-fn build<S: Suite>(id: &str, given: &Options) -> Result<&'static str, String> {
+fn build<S: Suite>(id: &str, given: &Options) -> Result<&'static str, String>
+where
+    Registry: ProtocolSet<S>,
+{
     ProtocolSet::<S>::build(&Registry, id, given).map(|p| p.info().id)
 }
 

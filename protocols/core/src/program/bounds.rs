@@ -5,6 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Program, Residence, TensorId};
 use crate::{Affine, BoundsError, Einsum, Lookup, Relation, RelationId};
 
+/// Most aligned blocks of one tensor: the verifier handles each.
+const MAX_BLOCKS: usize = 1 << 12;
+/// Most operands of one einsum.
+const MAX_OPERANDS: usize = 16;
+
 /// An interval of integers; what does not fit becomes [`Interval::EVERYTHING`] and stays it, so that no later step
 /// can bring an overflow back into range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +79,7 @@ struct Pass<'a> {
 }
 
 pub(super) fn check(program: &Program, limit: i128) -> Result<(), BoundsError> {
-    shapes(program)?;
+    shapes(program, limit)?;
     let proven = vec![None; program.tensors.len()];
     let mut pass = Pass { program, limit, definitions: program.definitions(), proven };
     pass.start()?;
@@ -252,8 +257,12 @@ fn summed_terms(program: &Program, einsum: &Einsum) -> i128 {
     summed.fold(1, |terms: i128, (_, &n)| terms.saturating_mul(n as i128))
 }
 
-fn shapes(program: &Program) -> Result<(), BoundsError> {
+fn shapes(program: &Program, limit: i128) -> Result<(), BoundsError> {
     let count = program.tensors.len();
+    if let Some(tensor) = program.tensors.iter().find(|t| t.shape.block_count() > MAX_BLOCKS) {
+        let what = format!("`{}` of shape {} splits into more than {MAX_BLOCKS} blocks", tensor.name, tensor.shape);
+        return Err(BoundsError::Malformed { scope: scope_of(&tensor.name), what });
+    }
     let mut defined: BTreeSet<TensorId> =
         (0..count).map(TensorId).filter(|t| program.tensors[t.0].residence != Residence::Virtual).collect();
     for relation in &program.relations {
@@ -270,7 +279,7 @@ fn shapes(program: &Program) -> Result<(), BoundsError> {
         match relation {
             Relation::Affine(affine) => affine_shapes(program, affine)?,
             Relation::Einsum(einsum) => einsum_shapes(program, einsum)?,
-            Relation::Lookup(lookup) => lookup_shapes(program, lookup)?,
+            Relation::Lookup(lookup) => lookup_shapes(program, lookup, limit)?,
         }
         defined.extend(relation.output());
     }
@@ -295,10 +304,17 @@ fn affine_shapes(program: &Program, affine: &Affine) -> Result<(), BoundsError> 
     Ok(())
 }
 
-fn lookup_shapes(program: &Program, lookup: &Lookup) -> Result<(), BoundsError> {
+fn lookup_shapes(program: &Program, lookup: &Lookup, limit: i128) -> Result<(), BoundsError> {
     let malformed = |what: String| Err(BoundsError::Malformed { scope: lookup.scope.clone(), what });
     if !lookup.table.is_well_formed() {
         return malformed(format!("table `{}` is not a table of 2^n rows", lookup.table.name()));
+    }
+    // A lookup proves that a value is congruent to an entry; only entries below half the field say which integer.
+    for column in 0..lookup.table.width() {
+        let (lo, hi) = lookup.table.bounds(column).unwrap_or_default();
+        if i128::from(lo) < -limit || i128::from(hi) > limit {
+            return malformed(format!("table `{}` has entries beyond half the field", lookup.table.name()));
+        }
     }
     if lookup.tuples.is_empty() {
         return malformed("a lookup needs at least one tuple".to_owned());
@@ -338,8 +354,8 @@ fn einsum_shapes(program: &Program, einsum: &Einsum) -> Result<(), BoundsError> 
 /// Axis length of every index letter, or what contradicts.
 pub(crate) fn index_lengths(program: &Program, einsum: &Einsum) -> Result<BTreeMap<char, usize>, String> {
     let mut lengths = BTreeMap::new();
-    if einsum.operands.is_empty() {
-        return Err("an einsum needs at least one operand".to_owned());
+    if einsum.operands.is_empty() || einsum.operands.len() > MAX_OPERANDS {
+        return Err(format!("an einsum has 1 to {MAX_OPERANDS} operands, not {}", einsum.operands.len()));
     }
     for operand in &einsum.operands {
         let shape = program.get(operand.tensor).map(|t| t.shape.dims()).unwrap_or_default();
