@@ -1,5 +1,7 @@
 //! Tables for people.
 
+use std::collections::BTreeSet;
+
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
@@ -122,8 +124,9 @@ fn steps(measured: &Measured) -> String {
     let total = measured.proof_bytes.max(1) as f64;
     let mut affine = (0.0, 0);
     let mut named = 0;
+    let mut seen = BTreeSet::new();
     for step in &measured.steps {
-        let bytes: usize = scopes_of(measured, &step.scope);
+        let bytes = if seen.insert(&step.scope) { scopes_of(measured, &step.scope) } else { 0 };
         named += bytes;
         if step.scope.ends_with("/affine") {
             affine = (affine.0 + step.times.wall.median, affine.1 + bytes);
@@ -148,7 +151,7 @@ fn steps(measured: &Measured) -> String {
     format!("{table}\n  predicted and counted: operations in units of one product of challenge-field elements")
 }
 
-/// Bytes of a step's scope and all scopes in it. A label that several steps share is counted at the first of them.
+/// Bytes of a step's scope and all scopes in it. Several steps can share a label: count it at the first of them.
 fn scopes_of(measured: &Measured, label: &str) -> usize {
     let inside = |scope: &str| scope == label || scope.strip_prefix(label).is_some_and(|rest| rest.starts_with('/'));
     measured.proof_scopes.iter().filter(|(scope, _)| inside(scope)).map(|(_, bytes)| bytes).sum()
