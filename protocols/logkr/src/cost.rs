@@ -10,12 +10,18 @@ use crate::{Form, einsum};
 pub(crate) fn predict<S: Suite>(form: Form, instance: &Instance<'_>) -> Cost {
     match instance.relation {
         Relation::Einsum(r) => einsum::predict::<S>(form, instance, r).map(|p| p.cost).unwrap_or_default(),
-        Relation::Lookup(_) => Layout::new(instance).map(|layout| lookup::<S>(form, &layout)).unwrap_or_default(),
+        Relation::Lookup(_) => {
+            let Ok(layout) = Layout::new(instance) else { return Cost::default() };
+            let messages = lookup(form, &layout);
+            #[cfg(feature = "prover")]
+            let messages = messages.plus(operations::lookup::<S>(form, &layout));
+            messages
+        }
         Relation::Affine(_) => Cost::default(),
     }
 }
 
-fn lookup<S: Suite>(form: Form, layout: &Layout) -> Cost {
+fn lookup(form: Form, layout: &Layout) -> Cost {
     let messages = |depth: usize| {
         let tail = if form == Form::Square { 5 } else { 4 };
         let rounds = if form == Form::Square { 2 } else { 1 };
@@ -30,10 +36,7 @@ fn lookup<S: Suite>(form: Form, layout: &Layout) -> Cost {
         committed_cells: 1 << layout.table_variables(),
         ..Cost::default()
     };
-    let cost = ends.plus(messages(layout.variables())).plus(messages(layout.table_variables()));
-    #[cfg(feature = "prover")]
-    let cost = cost.plus(operations::lookup::<S>(form, layout));
-    cost
+    ends.plus(messages(layout.variables())).plus(messages(layout.table_variables()))
 }
 
 /// Products that an eq table takes.

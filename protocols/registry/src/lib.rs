@@ -2,7 +2,7 @@
 //!
 //! [`Registry`] builds any protocol by name for any suite; the model driver only knows the trait
 //! [`ProtocolSet`]. To add a protocol, write its crate under `protocols/`, add it to this crate's `Cargo.toml`
-//! (dependency and feature `prover`), and add its row to [`rows`].
+//! (dependency and feature `prover`), and add its row to `rows`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

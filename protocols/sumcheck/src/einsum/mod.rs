@@ -1,7 +1,7 @@
-//! The protocol `sumcheck` for [`zkml_core::Einsum`] [Thaler13].
+//! The protocol `sumcheck` for [`zkml_core::Einsum`] (Thaler 2013).
 //!
 //! A claim on `out` at `r` is `y = Σ_x Π_o eq(r_o, x_o) Π_j f_j(x)^{e_j}`, with `o` over the output letters and `x`
-//! over all letters. A [plan](plan) depends on shapes and letters only:
+//! over all letters. A plan depends on shapes and letters only:
 //!
 //! 1. equal operands are one factor with a power `e_j`;
 //! 2. a letter that occurs once is contracted without a round: an output letter at the claim's coordinates, a summed

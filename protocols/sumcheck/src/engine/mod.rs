@@ -10,7 +10,7 @@
 //! * if the later variables are only summed, nothing is multiplied at all.
 //!
 //! So a product of two under an eq weight costs `2·(1 + 1) + 2 = 6` products per pair, `6 N` in all.
-//! [`reference`] is the same prover written without any of this; both produce the same bytes.
+//! [`mod@reference`] is the same prover written without any of this; both produce the same bytes.
 
 use p3_field::{Algebra, Field, PrimeCharacteristicRing};
 use zkml_core::{Cost, ProverTranscript, Suite};
