@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use zkml_core::{Program, Witness};
-use zkml_layers::{LayerError, LayerSpec, Lowered, NetworkSpec, RmsNorm, lower};
+use zkml_layers::{Dense, LayerError, LayerSpec, Lowered, NetworkSpec, Nonlinearity, RmsNorm, lower};
 
 use crate::data::Data;
 use crate::record::Accuracy;
-use crate::spec::{Experiment, Fault, KeyPath, Layer};
+use crate::spec::{self, Experiment, Fault, KeyPath, Layer};
 
 /// A lowered network and the activations that enter it.
 pub(crate) struct Network {
@@ -100,29 +100,70 @@ fn layer_names(experiment: &Experiment) -> Result<Vec<String>, Fault> {
     Ok(names)
 }
 
+/// The kernel's name; a layer has exactly one.
 fn kernel_of(path: &KeyPath, layer: &Layer) -> Result<&'static str, Fault> {
-    if layer.rmsnorm.is_some() {
-        return Ok("rmsnorm");
-    }
+    let named: Vec<&'static str> = [("rmsnorm", layer.rmsnorm.is_some()), ("dense", layer.dense.is_some())]
+        .into_iter()
+        .filter_map(|(name, present)| present.then_some(name))
+        .collect();
+    let (problem, found) = match *named.as_slice() {
+        [kernel] => return Ok(kernel),
+        [] => ("this layer names no kernel", "nothing".to_owned()),
+        _ => ("this layer names several kernels", named.join(", ")),
+    };
     let kernels: Vec<String> = crate::catalogue::kernels().into_iter().map(|(name, _)| name).collect();
-    let allowed = format!("exactly one kernel: {}", kernels.join(", "));
-    Err(Fault::value(path, "this layer names no kernel", "nothing".to_owned(), allowed))
+    Err(Fault::value(path, problem, found, format!("exactly one kernel: {}", kernels.join(", "))))
 }
 
 fn layer_spec(index: usize, layer: &Layer, name: &str, data: &mut Data) -> Result<LayerSpec, Fault> {
     let path = KeyPath::default().key("model").index(index);
-    match &layer.rmsnorm {
-        Some(norm) => Ok(LayerSpec::RmsNorm(RmsNorm {
-            name: name.to_owned(),
-            gain: data.weights(&path.key("rmsnorm").key("gain"), &norm.gain)?.values,
-            eps: norm.eps,
-            output_bits: norm.bits,
-            limb_bits: norm.limb_bits,
-        })),
-        None => Err(kernel_of(&path, layer).err().unwrap_or_else(|| {
+    match (&layer.rmsnorm, &layer.dense) {
+        (Some(norm), None) => rmsnorm_spec(&path.key("rmsnorm"), norm, name, data),
+        (None, Some(dense)) => dense_spec(&path.key("dense"), dense, name, data),
+        _ => Err(kernel_of(&path, layer).err().unwrap_or_else(|| {
             Fault::value(&path, "this layer cannot be built", "an unknown kernel".to_owned(), "a known kernel")
         })),
     }
+}
+
+fn rmsnorm_spec(path: &KeyPath, norm: &spec::RmsNorm, name: &str, data: &mut Data) -> Result<LayerSpec, Fault> {
+    Ok(LayerSpec::RmsNorm(RmsNorm {
+        name: name.to_owned(),
+        gain: data.weights(&path.key("gain"), &norm.gain)?.values,
+        eps: norm.eps,
+        output_bits: norm.bits,
+        limb_bits: norm.limb_bits,
+    }))
+}
+
+fn dense_spec(path: &KeyPath, dense: &spec::Dense, name: &str, data: &mut Data) -> Result<LayerSpec, Fault> {
+    let key = path.key("weight");
+    let weight = data.weights(&key, &dense.weight)?;
+    let [outputs, inputs] = *weight.shape.as_slice() else {
+        let problem = format!("`{}` is no matrix", dense.weight);
+        return Err(Fault::value(&key, problem, format!("shape {:?}", weight.shape), "shape [outputs, inputs]"));
+    };
+    let key = path.key("bias");
+    let bias = dense.bias.as_deref().map(|tensor| data.weights(&key, tensor)).transpose()?;
+    if let (Some(bias), Some(tensor)) = (&bias, &dense.bias)
+        && bias.shape != [outputs]
+    {
+        let problem = format!("`{tensor}` does not fit the weight");
+        let allowed = format!("shape [{outputs}]: one value per row of `{}`", dense.weight);
+        return Err(Fault::value(&key, problem, format!("shape {:?}", bias.shape), allowed));
+    }
+    Ok(LayerSpec::Dense(Dense {
+        name: name.to_owned(),
+        weight: weight.values,
+        inputs,
+        bias: bias.map(|b| b.values),
+        nonlinearity: match dense.activation {
+            spec::Activation::None => Nonlinearity::None,
+            spec::Activation::Relu => Nonlinearity::Relu,
+        },
+        bits: dense.bits,
+        limb_bits: dense.limb_bits,
+    }))
 }
 
 /// Puts a fault of lowering at the layer or the input that causes it.

@@ -237,7 +237,7 @@ fn plan_list_describe_and_schema_need_no_proof() {
     assert!(text(&plan).contains("2 cells") && text(&plan).contains("logup-gkr"), "{}", text(&plan));
     assert!(!Path::new(&bench.path("runs")).exists());
     let list = bench.workbench(&["list"]);
-    for word in ["rmsnorm", "logkr", "goldilocks3", "cpu", "verify_ms"] {
+    for word in ["rmsnorm", "dense", "logkr", "goldilocks3", "cpu", "verify_ms"] {
         assert!(text(&list).contains(word), "{word}: {}", text(&list));
     }
     assert!(text(&bench.workbench(&["describe", "logkr"])).contains("2023/1611"));
@@ -245,4 +245,36 @@ fn plan_list_describe_and_schema_need_no_proof() {
     assert!(text(&bench.workbench(&["describe", "logkrr"])).contains("nearest:  logkr"));
     assert!(serde_json::from_slice::<Value>(&bench.workbench(&["schema"]).stdout).is_ok());
     assert!(text(&bench.workbench(&["completions", "bash"])).contains("workbench"));
+}
+
+#[test]
+fn a_norm_and_a_dense_layer_are_proven_each_by_its_own_protocol() {
+    let bench = Bench::new();
+    let weight: Vec<f64> = (0..24).map(|i| f64::from(i * 7 % 11) - 5.0).collect();
+    fs::write(bench.path("w.npy"), npy("(3, 8)", &weight)).unwrap();
+    fs::write(bench.path("b.npy"), npy("(3,)", &[1.0, -2.0, 0.5])).unwrap();
+    let text = "\
+schema: 1
+input: {file: x.npy}
+model:
+  - rmsnorm: {gain: gain.npy}
+    protocol: logkr
+  - dense: {weight: w.npy, bias: b.npy, activation: relu}
+    protocol: {einsum: sumcheck, lookup: logup-gkr}
+measure: {warmup: 0, samples: 1, timeout_s: 300}
+";
+    fs::write(bench.path("tiny.yaml"), text).unwrap();
+    let output = bench.run(&[]);
+    assert_eq!(code(&output), 0, "{}", self::text(&output));
+    for (change, says) in [
+        ("model.1.dense.weight=b.npy", "`b.npy` is no matrix"),
+        ("model.1.dense.bias=gain.npy", "shape [3]: one value per row of `w.npy`"),
+        ("model.1.dense.bias=w.npy", "`w.npy` does not fit the weight"),
+        ("model.0.dense.weight=w.npy", "this layer names several kernels"),
+        ("input.bits=16", "rows of 8 values need activations of at most"),
+    ] {
+        let output = bench.workbench(&["plan", "tiny.yaml", change]);
+        assert_eq!(code(&output), 1, "{change}: {}", self::text(&output));
+        assert!(self::text(&output).contains(says), "{change}: {}", self::text(&output));
+    }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use zkml_core::Shape;
 
 use crate::lowering::{Activation, Lowering, Recorder};
-use crate::{LayerError, RmsNorm};
+use crate::{Dense, LayerError, RmsNorm};
 
 /// What a kernel is, for `list` and `describe`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,8 @@ pub trait Kernel: Send + Sync {
 pub trait Step: Debug + Send + Sync {
     /// The output integers, row-major, of in-bounds input integers.
     fn infer(&self, input: &[i64]) -> Vec<i64>;
-    /// The same, recording every committed and public tensor of the layer (virtual ones follow from their
-    /// definitions).
+    /// The same, recording every committed and public tensor of the layer. Virtual tensors may be recorded as well;
+    /// the others are computed from their definitions.
     fn record(&self, input: &[i64], recorder: &mut Recorder) -> Vec<i64>;
 }
 
@@ -69,4 +69,6 @@ macro_rules! kernels {
 kernels! {
     /// Root-mean-square normalisation.
     RmsNorm,
+    /// A dense layer.
+    Dense,
 }

@@ -20,6 +20,7 @@
 //! |---|---|
 //! | [`kernel`] | the trait a kernel implements, and the list of kernels |
 //! | [`rmsnorm`] | the kernel `rmsnorm` |
+//! | [`dense`] | the kernel `dense` |
 //! | [`network`] | [`NetworkSpec`], [`lower`], [`Lowered`] |
 //! | [`lowering`] | the builder that kernels emit tensors and relations through |
 //! | [`limbs`] | non-negativity by range-checked limbs |
@@ -33,11 +34,13 @@
 
 pub mod accuracy;
 pub mod check;
+pub mod dense;
 pub mod error;
 pub mod evaluate;
 pub mod kernel;
 pub mod limbs;
 pub mod lowering;
+mod matmul;
 pub mod network;
 pub mod quantise;
 pub mod requantise;
@@ -45,6 +48,7 @@ pub mod rmsnorm;
 
 pub use accuracy::Accuracy;
 pub use check::{Violation, check_witness};
+pub use dense::{Dense, Nonlinearity};
 pub use error::LayerError;
 pub use kernel::{KERNELS, Kernel, KernelInfo, LayerSpec};
 pub use network::{InputSpec, LayerInfo, Lowered, NetworkSpec, TableUse, lower};

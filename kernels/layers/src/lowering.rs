@@ -1,8 +1,10 @@
 //! The builder that kernels emit tensors and relations through, and the recorder of their integer values.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use zkml_core::{Bounds, BoundsError, Program, Residence, Shape, Table, TensorId, Witness};
+use zkml_device::Column;
 
 use crate::Quantisation;
 
@@ -28,7 +30,7 @@ pub struct Lowering<'a> {
     limb_bits: u32,
     output_largest: Option<f64>,
     output_residence: Residence,
-    fixed: Vec<(TensorId, Vec<i64>)>,
+    fixed: Vec<(TensorId, Arc<Column>)>,
     ranges: BTreeMap<u32, Vec<Vec<TensorId>>>,
     parameters: Vec<(&'static str, String)>,
 }
@@ -86,7 +88,7 @@ impl<'a> Lowering<'a> {
     /// Adds weights.
     pub fn fixed(&mut self, name: &str, shape: &Shape, bounds: Bounds, values: Vec<i64>) -> TensorId {
         let tensor = self.tensor(name, shape, bounds, Residence::Fixed);
-        self.fixed.push((tensor, values));
+        self.fixed.push((tensor, Arc::new(Column::with_bounds(values, bounds.lo, bounds.hi))));
         tensor
     }
 
@@ -139,7 +141,7 @@ impl<'a> Lowering<'a> {
 /// Weights, and the derived parameters of a layer.
 #[derive(Debug)]
 pub(crate) struct Finished {
-    pub(crate) fixed: Vec<(TensorId, Vec<i64>)>,
+    pub(crate) fixed: Vec<(TensorId, Arc<Column>)>,
     pub(crate) parameters: Vec<(&'static str, String)>,
 }
 
@@ -158,6 +160,11 @@ impl<'a> Recorder<'a> {
     /// Records the values of a tensor, row-major.
     pub fn set(&mut self, tensor: TensorId, values: Vec<i64>) {
         self.witness.set_i64(self.program, tensor, values);
+    }
+
+    /// Records values that are shared with other witnesses.
+    pub(crate) fn share(&mut self, tensor: TensorId, values: &Arc<Column>) {
+        self.witness.set(tensor, Arc::clone(values));
     }
 
     pub(crate) fn into_witness(self) -> Witness {

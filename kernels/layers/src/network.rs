@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use zkml_core::{Program, Relation, RelationId, Residence, Shape, Table, TensorId, Witness};
+use zkml_device::Column;
 
 use crate::kernel::Step;
 use crate::lowering::{Activation, Lowering, Recorder};
@@ -93,9 +95,9 @@ pub struct Lowered {
     pub output_quantisation: Quantisation,
     /// The layers.
     pub layers: Vec<LayerInfo>,
-    spec: NetworkSpec,
+    spec: Arc<NetworkSpec>,
     steps: Vec<Box<dyn Step>>,
-    fixed: Vec<(TensorId, Vec<i64>)>,
+    fixed: Vec<(TensorId, Arc<Column>)>,
 }
 
 /// Lowers a network.
@@ -105,6 +107,7 @@ pub struct Lowered {
 pub fn lower(spec: &NetworkSpec) -> Result<Lowered, LayerError> {
     check_spec(spec)?;
     let largest = calibrate(spec)?;
+    let spec = &Arc::new(spec.clone());
     if spec.layers.iter().all(|layer| layer.kernel().limb_bits().is_some()) {
         return lower_with(spec, &largest, 1).and_then(checked);
     }
@@ -185,7 +188,7 @@ fn with_rows(shape: &Shape, cells: usize) -> Option<Shape> {
     Shape::new(dims)
 }
 
-fn lower_with(spec: &NetworkSpec, largest: &[Option<f64>], limb_bits: u32) -> Result<Lowered, LayerError> {
+fn lower_with(spec: &Arc<NetworkSpec>, largest: &[Option<f64>], limb_bits: u32) -> Result<Lowered, LayerError> {
     let mut program = Program::default();
     let InputSpec { shape, quantisation } = spec.input.clone();
     let input = program.tensor("input", shape.clone(), quantisation.bounds(), Residence::Public);
@@ -211,7 +214,7 @@ fn lower_with(spec: &NetworkSpec, largest: &[Option<f64>], limb_bits: u32) -> Re
         activation = next;
     }
     let (output, output_quantisation) = (activation.tensor, activation.quantisation);
-    let (input_quantisation, spec) = (quantisation, spec.clone());
+    let (input_quantisation, spec) = (quantisation, Arc::clone(spec));
     Ok(Lowered { program, input, output, input_quantisation, output_quantisation, layers, spec, steps, fixed })
 }
 
@@ -222,7 +225,7 @@ impl Lowered {
         let mut recorder = Recorder::new(&self.program);
         recorder.set(self.input, input.to_vec());
         for (tensor, values) in &self.fixed {
-            recorder.set(*tensor, values.clone());
+            recorder.share(*tensor, values);
         }
         let mut values = input.to_vec();
         for step in &self.steps {

@@ -15,6 +15,7 @@
 //! accurately; it only brings the output's step close to the calibrated one. A quotient beyond the output's bounds
 //! is clamped, and the table covers every quotient that any admissible input can produce.
 
+use rayon::prelude::*;
 use zkml_core::{Bounds, Shape, Table, TensorId};
 
 use crate::limbs::Limbs;
@@ -28,6 +29,8 @@ pub const MIN_MULTIPLIER: i64 = 8;
 const MAX_MAGNITUDE_BITS: u32 = 62;
 /// Most bits of the clamp table's domain.
 const MAX_CLAMP_BITS: u32 = 18;
+/// Cells that one parallel job handles at least.
+const JOB_CELLS: usize = 1 << 13;
 
 /// The integers of one requantisation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,6 +43,8 @@ pub struct Rescaling {
     pub clamp_bits: u32,
     /// What the output integers stand for.
     pub output: Quantisation,
+    /// Outputs are clamped to this interval: all that `output` represents, or only a part of it (ReLU: from 0 up).
+    pub clamp: Bounds,
 }
 
 /// What is to be rescaled.
@@ -79,14 +84,15 @@ impl Rescaling {
             LayerError::parameter(layer, what)
         })?;
         let scale = accumulator.step * f64::from(shift).exp2() / multiplier as f64;
-        let mut plan = Self { multiplier, shift, clamp_bits: 1, output: Quantisation { bits: target.bits, scale } };
+        let output = Quantisation { bits: target.bits, scale };
+        let mut plan = Self { multiplier, shift, clamp_bits: 1, output, clamp: output.bounds() };
         let (low, high) = (plan.quotient(-accumulator.honest), plan.quotient(accumulator.honest));
         while low < -(1 << (plan.clamp_bits - 1)) || high >= 1 << (plan.clamp_bits - 1) {
             plan.clamp_bits += 1;
         }
         if plan.clamp_bits > MAX_CLAMP_BITS || plan.clamp_bits - 1 + shift > MAX_MAGNITUDE_BITS {
             let what = format!(
-                "admissible inputs reach output {high}, too far beyond {}; calibrate on a larger output",
+                "admissible inputs reach output {high}, too far beyond {}; calibrate on a larger output, or use fewer bits",
                 plan.output.bounds().hi
             );
             return Err(LayerError::parameter(layer, what));
@@ -103,13 +109,12 @@ impl Rescaling {
     /// `y`.
     #[inline]
     pub fn output(&self, accumulator: i64) -> i64 {
-        let Bounds { lo, hi } = self.output.bounds();
-        self.quotient(accumulator).clamp(lo, hi)
+        self.quotient(accumulator).clamp(self.clamp.lo, self.clamp.hi)
     }
 
     /// The table of all pairs `(z, clamp(z))`.
     fn table(&self, layer: &str) -> Result<Table, LayerError> {
-        let Bounds { lo, hi } = self.output.bounds();
+        let Bounds { lo, hi } = self.clamp;
         let half = 1_i64 << (self.clamp_bits - 1);
         let outputs = (-half..half).map(|z| z.clamp(lo, hi)).collect();
         let name = format!("clamp[{},{half})->[{lo},{hi}]", -half);
@@ -139,7 +144,7 @@ impl Requantisation {
         let half = 1_i64 << (rescaling.clamp_bits - 1);
         let quotient = builder.tensor("quotient", shape, Bounds::new(-half, half - 1), zkml_core::Residence::Committed);
         let remainder = Limbs::new(builder, "remainder", shape, rescaling.shift);
-        let output = builder.tensor("output", shape, rescaling.output.bounds(), builder.output_residence());
+        let output = builder.tensor("output", shape, rescaling.clamp, builder.output_residence());
         let mut terms = vec![(1 << rescaling.shift, quotient)];
         terms.extend(remainder.terms(1));
         builder.affine("requantise", scaled, terms, -(1 << (rescaling.shift - 1)));
@@ -161,10 +166,11 @@ impl Requantisation {
         let Rescaling { multiplier, shift, .. } = self.rescaling;
         let mask = (1_i64 << shift) - 1;
         let rounded = |acc: i64| acc * multiplier + (1 << (shift - 1));
-        let remainders: Vec<i64> = accumulators.iter().map(|&acc| rounded(acc) & mask).collect();
+        let cells = || accumulators.par_iter().with_min_len(JOB_CELLS);
+        let remainders: Vec<i64> = cells().map(|&acc| rounded(acc) & mask).collect();
         self.remainder.record(&remainders, recorder);
-        recorder.set(self.quotient, accumulators.iter().map(|&acc| self.rescaling.quotient(acc)).collect());
-        let outputs: Vec<i64> = accumulators.iter().map(|&acc| self.rescaling.output(acc)).collect();
+        recorder.set(self.quotient, cells().map(|&acc| self.rescaling.quotient(acc)).collect());
+        let outputs: Vec<i64> = cells().map(|&acc| self.rescaling.output(acc)).collect();
         recorder.set(self.output, outputs.clone());
         outputs
     }

@@ -160,3 +160,25 @@ fn the_resolved_file_reads_back_to_the_same_cells() {
     let experiments = |d: &Document| d.cells().unwrap().into_iter().map(|c| c.experiment).collect::<Vec<_>>();
     assert_eq!(experiments(&first), experiments(&second));
 }
+
+#[test]
+fn an_unknown_activation_of_a_dense_layer_is_shown_with_the_known_ones() {
+    let dense = "dense: {weight: w, bias: b, activation: rleu}";
+    let text = BASE.replace("rmsnorm: {gain: norm.gain, eps: 1e-5}", dense);
+    assert_eq!(
+        errors(&text, &[]),
+        "\
+test.yaml:5:45: unknown activation `rleu`
+  5 |   - dense: {weight: w, bias: b, activation: rleu}
+    |                                             ^
+  key:      model.0.dense.activation
+  found:    `rleu`
+  allowed:  none, relu
+  nearest:  relu"
+    );
+    let shown = errors(&text.replace("weight: w", "wieght: w").replace("rleu", "relu"), &[]);
+    assert!(shown.contains("unknown key `model.0.dense.wieght`") && shown.contains("nearest:  weight"), "{shown}");
+    assert!(shown.contains("missing key `model.0.dense.weight`"), "{shown}");
+    assert!(errors(&text.replace("rleu", "relu"), &["model.0.dense.bits=17"]).contains("is out of range"));
+    assert_eq!(errors(&text.replace("rleu", "relu"), &[]), "no error, 1 cells");
+}

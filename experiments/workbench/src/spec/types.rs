@@ -85,6 +85,9 @@ pub(crate) struct Layer {
     /// Root-mean-square normalisation: `gain * x / sqrt(mean(x^2) + eps)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rmsnorm: Option<RmsNorm>,
+    /// Dense layer: `activation(x * weight^T + bias)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dense: Option<Dense>,
     /// The protocol that proves this layer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "choice::protocol_schema")]
@@ -113,6 +116,38 @@ pub(crate) struct RmsNorm {
     #[serde(default)]
     #[schemars(range(min = 1, max = 20))]
     pub(crate) limb_bits: Option<u32>,
+}
+
+/// Dense layer: `activation(x * weight^T + bias)`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Dense {
+    /// The weight, one row per output: a tensor `[outputs, inputs]` of the input's file, or a `.npy` file.
+    pub(crate) weight: String,
+    /// The bias, one value per output: a tensor of the input's file, or a `.npy` file. Without it, none is added.
+    #[serde(default)]
+    pub(crate) bias: Option<String>,
+    /// What follows the sums; `relu` costs nothing, it is part of the requantisation's table.
+    #[serde(default)]
+    pub(crate) activation: Activation,
+    /// Bits of the quantised weight and output, sign included.
+    #[serde(default = "default_bits")]
+    #[schemars(range(min = 2, max = 16))]
+    pub(crate) bits: u32,
+    /// Remainders are range checked in limbs of this many bits.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 20))]
+    pub(crate) limb_bits: Option<u32>,
+}
+
+/// What follows the sums of a dense layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(title = "activation")]
+pub(crate) enum Activation {
+    #[default]
+    None,
+    Relu,
 }
 
 /// How often to measure.
