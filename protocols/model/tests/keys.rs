@@ -21,7 +21,7 @@ fn tables_whose_entries_wrap_do_not_bound_anything() {
         program.lookup(name, Table::listed(name, vec![entries]).unwrap(), vec![vec![x]]);
     }
     let refused = program.check(Goldilocks::max_magnitude());
-    assert!(matches!(refused, Err(BoundsError::Malformed { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(BoundsError::Wrap { .. })), "{refused:?}");
 }
 
 /// `v_{k+1} = 0·v_k + 0·v_k`: an upper bound on the number of claims doubles at every step.

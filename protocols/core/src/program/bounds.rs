@@ -313,7 +313,12 @@ fn lookup_shapes(program: &Program, lookup: &Lookup, limit: i128) -> Result<(), 
     for column in 0..lookup.table.width() {
         let (lo, hi) = lookup.table.bounds(column).unwrap_or_default();
         if i128::from(lo) < -limit || i128::from(hi) > limit {
-            return malformed(format!("table `{}` has entries beyond half the field", lookup.table.name()));
+            return Err(BoundsError::Wrap {
+                scope: lookup.scope.clone(),
+                tensor: lookup.table.name(),
+                bits_x10: log2_x10(i128::from(lo).abs().max(i128::from(hi).abs())),
+                limit_x10: log2_x10(limit),
+            });
         }
     }
     if lookup.tuples.is_empty() {
