@@ -16,10 +16,6 @@ use zkml_core::{
 use zkml_device::Device;
 use zkml_logup_gkr::LogupGkr;
 
-/// The allocator that `workbench` uses.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 type S = Goldilocks;
 type EF = <S as Suite>::Challenge;
 type Packed = <EF as ExtensionField<<S as Suite>::Base>>::ExtensionPacking;

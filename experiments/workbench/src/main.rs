@@ -30,11 +30,6 @@ use cli::{Cli, Command};
 use exit::{Exit, Failure};
 use tracing_subscriber::EnvFilter;
 
-/// Keeps freed memory for the next layer: a prover allocates and frees the same large vectors over and over, and the
-/// system's allocator would give every one back and fault it in again.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
