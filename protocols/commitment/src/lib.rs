@@ -70,7 +70,8 @@ pub struct OpeningSoundness {
     pub terms: Vec<ErrorTerm>,
     /// Every challenge drawn after the commitment is charged over this many candidates (0 in unique decoding).
     pub log2_candidates: f64,
-    /// Which bound the terms rest on, e.g. `Johnson bound, proven`.
+    /// Which bound the terms rest on, e.g. `Johnson bound, proven; 16 bits by work`: of the bits of each query phase, that
+    /// many are a proof of work, that is, hashes that every further attempt costs.
     pub regime: String,
 }
 

@@ -125,8 +125,8 @@ where
         ErrorTerm::over_field("whir/merging-sumcheck", rounds, field).over_candidates(log2_candidates),
     ];
     let regime = match pcs.params().soundness_type {
-        SecurityAssumption::UniqueDecoding => "unique decoding, proven",
-        SecurityAssumption::JohnsonBound => "Johnson bound, proven",
+        SecurityAssumption::UniqueDecoding => "unique decoding, proven; 16 bits by work",
+        SecurityAssumption::JohnsonBound => "Johnson bound, proven; 16 bits by work",
         SecurityAssumption::CapacityBound => "capacity bound, conjectured",
     };
     OpeningSoundness { terms, log2_candidates, regime: regime.to_owned() }

@@ -1,7 +1,8 @@
 //! Bytes of an opening proof, and the shape that the parameters imply for it.
 //!
 //! The library's proof structure is encoded with postcard. A proof is accepted only if it is the encoding of what it
-//! decodes to, and if every list in it has exactly the length that the parameters fix: nothing in it is free.
+//! decodes to, and if every list in it has exactly the length that the parameters fix: nothing in it can be changed by
+//! itself. (Another proof of work, with what follows it done again, is another valid proof of the same statement.)
 
 use p3_goldilocks::Goldilocks as Felt;
 use p3_sumcheck::SumcheckData;
