@@ -5,8 +5,6 @@ use std::collections::BTreeSet;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
-use zkml_device::count::Operations;
-
 use crate::environment::Environment;
 use crate::plan::{CellPlan, grouped_terms};
 use crate::record::{CellRecord, Measured, PhaseSummary, Soundness, Status};
@@ -136,7 +134,7 @@ fn steps(measured: &Measured) -> String {
         let mut row = vec![step.scope.clone(), step.phase.clone(), millis(step.times.wall.median)];
         row.extend([bytes.to_string(), percent(bytes, total), predicted.map_or_else(String::new, count)]);
         if let Some(predicted) = predicted.filter(|_| counting) {
-            let counted = equivalents(&step.operations);
+            let counted = step.operations.ext_equivalents();
             row.extend([count(counted), format!("{:.3}", counted / predicted)]);
         }
         table.add_row(row);
@@ -162,10 +160,6 @@ fn predicted(measured: &Measured, label: &str) -> Option<f64> {
     let (scope, _) = label.rsplit_once('/')?;
     let relation = measured.relations.iter().find(|r| r.scope == scope)?;
     Some(relation.cost.ext_equivalents()).filter(|n| *n > 0.0)
-}
-
-fn equivalents(operations: &Operations) -> f64 {
-    operations.ext_mul as f64 + 0.5 * operations.base_ext_mul as f64 + 0.25 * operations.base_mul as f64
 }
 
 fn percent(bytes: usize, total: f64) -> String {
