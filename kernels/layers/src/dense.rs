@@ -33,7 +33,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use zkml_core::{Bounds, Residence, Shape, TensorId};
 
-use crate::kernel::{Kernel, KernelInfo, Step};
+use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, first, sole};
 use crate::lowering::{Activation, Lowering, Recorder};
 use crate::matmul::Matrix;
 use crate::requantise::{Accumulator, Requantisation, Rescaling};
@@ -198,23 +198,26 @@ impl Kernel for Dense {
         self.limb_bits
     }
 
-    fn output_shape(&self, input: &Shape) -> Result<Shape, LayerError> {
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
+        let input = sole(&self.name, inputs)?;
         let outputs = self.outputs(input)?;
         let rows = input.dims().first().copied().unwrap_or(1);
         Shape::new([rows, outputs]).ok_or_else(|| LayerError::shape(&self.name, "the output is too large"))
     }
 
-    fn float(&self, _: &Shape, values: &[f64]) -> Vec<f64> {
+    fn float(&self, inputs: &[FloatTensor<'_>]) -> Vec<f64> {
         let row = |row: &[f64]| {
             let sums = self.weight.chunks(self.inputs).map(|w| w.iter().zip(row).map(|(w, x)| w * x).sum::<f64>());
             let bias = |o: usize| self.bias.as_ref().and_then(|b| b.get(o)).copied().unwrap_or(0.0);
             sums.enumerate().map(|(o, sum)| self.apply(sum + bias(o))).collect::<Vec<f64>>()
         };
+        let values = inputs.first().map_or(&[][..], |input| input.values);
         values.par_chunks(self.inputs.max(1)).flat_map_iter(row).collect()
     }
 
-    fn lower(&self, builder: &mut Lowering, input: &Activation) -> Result<(Activation, Box<dyn Step>), LayerError> {
-        let shape = self.output_shape(&input.shape)?;
+    fn lower(&self, builder: &mut Lowering, inputs: &[&Activation]) -> Result<(Activation, Box<dyn Step>), LayerError> {
+        let input = *sole(&self.name, inputs)?;
+        let shape = self.output_shape(std::slice::from_ref(&input.shape))?;
         let plan = self.plan(builder, input.quantisation)?;
         let sums = Sums::lower(builder, &shape, input, self.inputs, &plan)?;
         let requantisation = Requantisation::lower(builder, &shape, sums.accumulator, plan.rescaling)?;
@@ -284,7 +287,8 @@ struct LoweredDense {
 }
 
 impl Step for LoweredDense {
-    fn infer(&self, input: &[i64]) -> Vec<i64> {
+    fn infer(&self, inputs: &[&[i64]]) -> Vec<i64> {
+        let input = first(inputs);
         match &self.bias {
             Some(bias) => self.matrix.multiply(input, |o, sum| self.rescaling.output(sum + bias[o])),
             None => self.matrix.multiply(input, |_, sum| self.rescaling.output(sum)),
@@ -292,7 +296,8 @@ impl Step for LoweredDense {
     }
 
     /// Records the virtual tensors too: the generic evaluation of an einsum is far slower than this product.
-    fn record(&self, input: &[i64], recorder: &mut Recorder) -> Vec<i64> {
+    fn record(&self, inputs: &[&[i64]], recorder: &mut Recorder) -> Vec<i64> {
+        let input = first(inputs);
         let products = self.matrix.multiply(input, |_, sum| sum);
         let sums = match (&self.bias, self.sums.bias) {
             (Some(bias), Some((one, spread))) => {

@@ -17,29 +17,58 @@ pub struct KernelInfo {
     pub about: &'static str,
 }
 
+/// Real values with their shape, row-major.
+#[derive(Clone, Copy, Debug)]
+pub struct FloatTensor<'a> {
+    /// True shape.
+    pub shape: &'a Shape,
+    /// One value per cell.
+    pub values: &'a [f64],
+}
+
 /// A layer with its parameters: real-valued semantics and the lowering to integer relations.
+///
+/// Every method that takes inputs gets [`Kernel::arity`] of them. The first axis of every tensor is the batch axis:
+/// the calibration sample may have another number of rows than the network's input.
 pub trait Kernel: Send + Sync {
     /// What the kernel is.
     fn info(&self) -> KernelInfo;
     /// The layer's name: first segment of the scopes of its relations and of the names of its tensors.
     fn name(&self) -> &str;
+    /// Number of inputs.
+    fn arity(&self) -> usize {
+        1
+    }
     /// The limb width that the user asked for; `None` leaves it to [`crate::lower`].
     fn limb_bits(&self) -> Option<u32>;
-    /// Shape of the output, or why the input does not fit.
-    fn output_shape(&self, input: &Shape) -> Result<Shape, LayerError>;
-    /// The float reference on real-valued activations of shape `input`.
-    fn float(&self, input: &Shape, values: &[f64]) -> Vec<f64>;
+    /// Shape of the output, or why the inputs do not fit.
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, LayerError>;
+    /// The float reference. Shapes are those that [`Kernel::output_shape`] accepted.
+    fn float(&self, inputs: &[FloatTensor<'_>]) -> Vec<f64>;
     /// Emits the layer's tensors and relations. Returns the output and the integer semantics of the layer.
-    fn lower(&self, builder: &mut Lowering, input: &Activation) -> Result<(Activation, Box<dyn Step>), LayerError>;
+    fn lower(&self, builder: &mut Lowering, inputs: &[&Activation]) -> Result<(Activation, Box<dyn Step>), LayerError>;
 }
 
 /// The integer semantics of a lowered layer.
 pub trait Step: Debug + Send + Sync {
     /// The output integers, row-major, of in-bounds input integers.
-    fn infer(&self, input: &[i64]) -> Vec<i64>;
+    fn infer(&self, inputs: &[&[i64]]) -> Vec<i64>;
     /// The same, recording every committed and public tensor of the layer. Virtual tensors may be recorded as well;
     /// the others are computed from their definitions.
-    fn record(&self, input: &[i64], recorder: &mut Recorder) -> Vec<i64>;
+    fn record(&self, inputs: &[&[i64]], recorder: &mut Recorder) -> Vec<i64>;
+}
+
+/// The input of a kernel that has one.
+pub(crate) fn sole<'a, T>(layer: &str, inputs: &'a [T]) -> Result<&'a T, LayerError> {
+    match inputs {
+        [input] => Ok(input),
+        _ => Err(LayerError::shape(layer, format!("it takes one input, not {}", inputs.len()))),
+    }
+}
+
+/// The first input: that of a kernel that has one.
+pub(crate) fn first<'a>(inputs: &[&'a [i64]]) -> &'a [i64] {
+    inputs.first().copied().unwrap_or_default()
 }
 
 /// Declares [`LayerSpec`] and [`KERNELS`]: one line per kernel.

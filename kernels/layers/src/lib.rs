@@ -21,7 +21,8 @@
 //! | [`kernel`] | the trait a kernel implements, and the list of kernels |
 //! | [`rmsnorm`] | the kernel `rmsnorm` |
 //! | [`dense`] | the kernel `dense` |
-//! | [`network`] | [`NetworkSpec`], [`lower`], [`Lowered`] |
+//! | [`network`] | [`NetworkSpec`]: the graph of layers, and [`lower`] |
+//! | [`lowered`] | [`Lowered`]: the program, its forward pass, its accuracy |
 //! | [`lowering`] | the builder that kernels emit tensors and relations through |
 //! | [`limbs`] | non-negativity by range-checked limbs |
 //! | [`requantise`] | division by `2^t` with rounding, and clamping |
@@ -37,8 +38,10 @@ pub mod check;
 pub mod dense;
 pub mod error;
 pub mod evaluate;
+mod graph;
 pub mod kernel;
 pub mod limbs;
+pub mod lowered;
 pub mod lowering;
 mod matmul;
 pub mod network;
@@ -50,7 +53,8 @@ pub use accuracy::Accuracy;
 pub use check::{Violation, check_witness};
 pub use dense::{Dense, Nonlinearity};
 pub use error::LayerError;
-pub use kernel::{KERNELS, Kernel, KernelInfo, LayerSpec};
-pub use network::{InputSpec, LayerInfo, Lowered, NetworkSpec, TableUse, lower};
+pub use kernel::{FloatTensor, KERNELS, Kernel, KernelInfo, LayerSpec};
+pub use lowered::{LayerInfo, Lowered, TableUse};
+pub use network::{InputSpec, NetworkSpec, Node, lower};
 pub use quantise::Quantisation;
 pub use rmsnorm::RmsNorm;

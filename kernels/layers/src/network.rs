@@ -1,16 +1,15 @@
-//! From a list of layers to a program, and the program's integer forward pass.
+//! From a graph of layers to a program.
 
-use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use zkml_core::{Program, Relation, RelationId, Residence, Shape, Table, TensorId, Witness};
-use zkml_device::Column;
+use zkml_core::{Program, RelationId, Residence, Shape};
 
-use crate::kernel::Step;
-use crate::lowering::{Activation, Lowering, Recorder};
-use crate::{Accuracy, LayerError, LayerSpec, Quantisation, evaluate};
+use crate::graph::Graph;
+use crate::kernel::FloatTensor;
+use crate::lowered::{LayerInfo, Lowered};
+use crate::lowering::{Activation, Lowering};
+use crate::{LayerError, LayerSpec, Quantisation};
 
 /// Limb widths tried when no layer asks for one.
 const LIMB_CANDIDATES: std::ops::RangeInclusive<u32> = 4..=16;
@@ -22,19 +21,45 @@ const MAX_MAGNITUDE: i128 = 1 << 62;
 /// The activations that enter a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InputSpec {
-    /// True shape.
+    /// True shape. The first axis is the batch.
     pub shape: Shape,
     /// How real activations become integers.
     pub quantisation: Quantisation,
 }
 
-/// A network: quantised input and layers, first to last.
+/// A layer and where its inputs come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// The layer.
+    pub layer: LayerSpec,
+    /// Names of earlier layers, or `input` for the network's input, as many as the kernel takes. Empty: the layer
+    /// before, or the network's input for the first layer.
+    #[serde(default)]
+    pub inputs: Vec<String>,
+}
+
+impl Node {
+    /// A layer with named inputs.
+    pub fn new(layer: LayerSpec, inputs: &[&str]) -> Self {
+        Self { layer, inputs: inputs.iter().map(|&name| name.to_owned()).collect() }
+    }
+}
+
+/// A layer that reads the layer before.
+impl From<LayerSpec> for Node {
+    fn from(layer: LayerSpec) -> Self {
+        Self { layer, inputs: Vec::new() }
+    }
+}
+
+/// A network: quantised input, and a graph of layers in an order in which inputs come before their uses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetworkSpec {
-    /// What enters the first layer.
+    /// The network's input.
     pub input: InputSpec,
-    /// The layers.
-    pub layers: Vec<LayerSpec>,
+    /// The layers; the output of the last one is the network's. Several layers may read one output, and every
+    /// output but the last is read by some layer.
+    pub layers: Vec<Node>,
     /// Real activations, any number of rows, that set the scale of every layer's output by their largest
     /// magnitude. Without them, scales follow from the worst case, which costs precision.
     pub sample: Option<Vec<f64>>,
@@ -42,62 +67,19 @@ pub struct NetworkSpec {
 
 impl NetworkSpec {
     /// A network whose input and output scales are calibrated on `sample` (whole rows of the input's shape).
-    pub fn calibrated(
+    ///
+    /// `layers` are [`LayerSpec`]s for a chain, or [`Node`]s for a graph.
+    pub fn calibrated<N: Into<Node>>(
         shape: impl Into<Vec<usize>>,
         bits: u32,
         sample: &[f64],
-        layers: Vec<LayerSpec>,
+        layers: Vec<N>,
     ) -> Result<Self, LayerError> {
         let shape = Shape::new(shape).ok_or_else(|| LayerError::shape("input", "the shape is empty or too large"))?;
         let quantisation = Quantisation::calibrate("input", bits, sample)?;
+        let layers = layers.into_iter().map(Into::into).collect();
         Ok(Self { input: InputSpec { shape, quantisation }, layers, sample: Some(sample.to_vec()) })
     }
-}
-
-/// One layer of a lowered network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LayerInfo {
-    /// The layer's name, the first segment of its scopes.
-    pub name: String,
-    /// The kernel.
-    pub kernel: &'static str,
-    /// Its relations, in order.
-    pub relations: Vec<RelationId>,
-    /// Bits of its range-checked limbs.
-    pub limb_bits: u32,
-    /// Derived parameters, e.g. `shift`.
-    pub parameters: Vec<(&'static str, String)>,
-}
-
-/// How much one table is used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TableUse {
-    /// The table's name.
-    pub table: String,
-    /// Its number of rows.
-    pub rows: usize,
-    /// Rows of columns looked up in it.
-    pub lookups: usize,
-}
-
-/// A lowered network: the statement, and how to compute a witness for it.
-#[derive(Debug)]
-pub struct Lowered {
-    /// The statement.
-    pub program: Program,
-    /// The network's input, public.
-    pub input: TensorId,
-    /// The network's output, public.
-    pub output: TensorId,
-    /// What the input integers stand for.
-    pub input_quantisation: Quantisation,
-    /// What the output integers stand for.
-    pub output_quantisation: Quantisation,
-    /// The layers.
-    pub layers: Vec<LayerInfo>,
-    spec: Arc<NetworkSpec>,
-    steps: Vec<Box<dyn Step>>,
-    fixed: Vec<(TensorId, Arc<Column>)>,
 }
 
 /// Lowers a network.
@@ -105,15 +87,16 @@ pub struct Lowered {
 /// Layers that leave the width of their limbs open all get the same one: the width for which looked-up cells,
 /// committed cells and table rows are fewest.
 pub fn lower(spec: &NetworkSpec) -> Result<Lowered, LayerError> {
-    check_spec(spec)?;
-    let largest = calibrate(spec)?;
+    let graph = &Arc::new(Graph::resolve(&spec.layers)?);
+    check_layers(spec, graph)?;
+    let largest = calibrate(spec, graph)?;
     let spec = &Arc::new(spec.clone());
-    if spec.layers.iter().all(|layer| layer.kernel().limb_bits().is_some()) {
-        return lower_with(spec, &largest, 1).and_then(checked);
+    if spec.layers.iter().all(|node| node.layer.kernel().limb_bits().is_some()) {
+        return lower_with(spec, graph, &largest, 1).and_then(checked);
     }
     let (mut best, mut failure): (Option<(usize, Lowered)>, _) = (None, None);
     for limb_bits in LIMB_CANDIDATES {
-        match lower_with(spec, &largest, limb_bits) {
+        match lower_with(spec, graph, &largest, limb_bits) {
             Ok(lowered) => {
                 let cost = lowered.lookup_cost();
                 if best.as_ref().is_none_or(|(least, _)| cost < *least) {
@@ -135,45 +118,58 @@ fn checked(lowered: Lowered) -> Result<Lowered, LayerError> {
     Ok(lowered)
 }
 
-fn check_spec(spec: &NetworkSpec) -> Result<(), LayerError> {
-    if spec.layers.is_empty() {
-        return Err(LayerError::shape("model", "there is no layer"));
-    }
-    let mut names = BTreeSet::new();
-    let mut shape = spec.input.shape.clone();
-    for kernel in spec.layers.iter().map(LayerSpec::kernel) {
-        let name = kernel.name();
-        if name.is_empty() || name == "input" || name.contains(['/', '+']) || !names.insert(name) {
-            let what = "layer names must be distinct, not empty, not `input`, and without `/` and `+`";
-            return Err(LayerError::parameter(name, what));
-        }
+/// Limb widths and shapes fit.
+fn check_layers(spec: &NetworkSpec, graph: &Graph) -> Result<(), LayerError> {
+    let output = graph.walk(spec.input.shape.clone(), |i, inputs| {
+        let kernel = spec.layers[i].layer.kernel();
         if let Some(bits) = kernel.limb_bits().filter(|bits| !LIMB_WIDTHS.contains(bits)) {
             let (lo, hi) = (LIMB_WIDTHS.start(), LIMB_WIDTHS.end());
-            return Err(LayerError::parameter(name, format!("limbs of {bits} bits; use {lo} to {hi}")));
+            return Err(LayerError::parameter(kernel.name(), format!("limbs of {bits} bits; use {lo} to {hi}")));
         }
-        shape = kernel.output_shape(&shape)?;
-    }
-    Ok(())
+        kernel.output_shape(&inputs.iter().map(|&shape| shape.clone()).collect::<Vec<_>>())
+    });
+    output.map(|_| ())
+}
+
+/// Real values with their shape.
+pub(crate) type Real = (Shape, Vec<f64>);
+
+/// The float model on `input`; `observe` sees every layer's output.
+pub(crate) fn float(
+    spec: &NetworkSpec,
+    graph: &Graph,
+    input: Real,
+    mut observe: impl FnMut(usize, &[f64]),
+) -> Result<Vec<f64>, LayerError> {
+    let output = graph.walk(input, |i, inputs: &[&Real]| {
+        let kernel = spec.layers[i].layer.kernel();
+        let tensors: Vec<FloatTensor> = inputs.iter().map(|(shape, values)| FloatTensor { shape, values }).collect();
+        let values = kernel.float(&tensors);
+        observe(i, &values);
+        let shapes: Vec<Shape> = inputs.iter().map(|(shape, _)| shape.clone()).collect();
+        Ok((kernel.output_shape(&shapes)?, values))
+    });
+    output.map(|(_, values)| values)
 }
 
 /// Largest magnitude of every layer's real-valued output on the sample.
-fn calibrate(spec: &NetworkSpec) -> Result<Vec<Option<f64>>, LayerError> {
+fn calibrate(spec: &NetworkSpec, graph: &Graph) -> Result<Vec<Option<f64>>, LayerError> {
     let Some(sample) = &spec.sample else { return Ok(vec![None; spec.layers.len()]) };
-    let mut shape = with_rows(&spec.input.shape, sample.len()).ok_or_else(|| {
-        let what = format!("{} values are not whole rows of {}", sample.len(), spec.input.shape);
-        LayerError::shape("calibration sample", what)
-    })?;
+    let input = real_rows("calibration sample", &spec.input.shape, sample)?;
     if let Some(index) = sample.iter().position(|v| !v.is_finite()) {
         return Err(LayerError::parameter("calibration sample", format!("value {index} is not finite")));
     }
-    let mut values = sample.clone();
     let mut largest = Vec::with_capacity(spec.layers.len());
-    for kernel in spec.layers.iter().map(LayerSpec::kernel) {
-        values = kernel.float(&shape, &values);
-        shape = kernel.output_shape(&shape)?;
-        largest.push(Some(values.iter().fold(0.0, |m: f64, v| m.max(v.abs()))));
-    }
+    float(spec, graph, input, |_, values| largest.push(Some(values.iter().fold(0.0, |m: f64, v| m.max(v.abs())))))?;
     Ok(largest)
+}
+
+/// `values` as whole rows of `shape`, whose first axis may be of any length; `what` is named in the error.
+pub(crate) fn real_rows(what: &str, shape: &Shape, values: &[f64]) -> Result<Real, LayerError> {
+    match with_rows(shape, values.len()) {
+        Some(shape) => Ok((shape, values.to_vec())),
+        None => Err(LayerError::shape(what, format!("{} values are not whole rows of {shape}", values.len()))),
+    }
 }
 
 /// `shape` with the first axis as long as `cells` values need; `None` if they are not whole rows.
@@ -188,143 +184,49 @@ fn with_rows(shape: &Shape, cells: usize) -> Option<Shape> {
     Shape::new(dims)
 }
 
-fn lower_with(spec: &Arc<NetworkSpec>, largest: &[Option<f64>], limb_bits: u32) -> Result<Lowered, LayerError> {
+fn lower_with(
+    spec: &Arc<NetworkSpec>,
+    graph: &Arc<Graph>,
+    largest: &[Option<f64>],
+    limb_bits: u32,
+) -> Result<Lowered, LayerError> {
     let mut program = Program::default();
     let InputSpec { shape, quantisation } = spec.input.clone();
     let input = program.tensor("input", shape.clone(), quantisation.bounds(), Residence::Public);
-    let mut activation = Activation { tensor: input, shape, quantisation };
     let (mut layers, mut steps, mut fixed) = (Vec::new(), Vec::new(), Vec::new());
-    for (i, (layer, &largest)) in spec.layers.iter().zip(largest).enumerate() {
-        let kernel = layer.kernel();
+    let output = graph.walk(Activation { tensor: input, shape, quantisation }, |i, inputs| {
+        let kernel = spec.layers[i].layer.kernel();
         let residence = if i + 1 == spec.layers.len() { Residence::Public } else { Residence::Committed };
         let limb_bits = kernel.limb_bits().unwrap_or(limb_bits);
         let first = program.relations().len();
+        let largest = largest.get(i).copied().flatten();
         let mut builder = Lowering::new(&mut program, kernel.name(), limb_bits, largest, residence);
-        let (next, step) = kernel.lower(&mut builder, &activation)?;
+        let (output, step) = kernel.lower(&mut builder, inputs)?;
         let finished = builder.finish();
         layers.push(LayerInfo {
             name: kernel.name().to_owned(),
             kernel: kernel.info().id,
+            inputs: graph.inputs(i),
+            shape: output.shape.clone(),
+            quantisation: output.quantisation,
             relations: (first..program.relations().len()).map(RelationId).collect(),
             limb_bits,
             parameters: finished.parameters,
         });
         fixed.extend(finished.fixed);
         steps.push(step);
-        activation = next;
-    }
-    let (output, output_quantisation) = (activation.tensor, activation.quantisation);
-    let (input_quantisation, spec) = (quantisation, Arc::clone(spec));
-    Ok(Lowered { program, input, output, input_quantisation, output_quantisation, layers, spec, steps, fixed })
-}
-
-impl Lowered {
-    /// The integer forward pass, recording every tensor of the program. `input` is row-major.
-    pub fn forward(&self, input: &[i64]) -> Result<Witness, LayerError> {
-        self.check_input(input)?;
-        let mut recorder = Recorder::new(&self.program);
-        recorder.set(self.input, input.to_vec());
-        for (tensor, values) in &self.fixed {
-            recorder.share(*tensor, values);
-        }
-        let mut values = input.to_vec();
-        for step in &self.steps {
-            values = step.record(&values, &mut recorder);
-        }
-        let mut witness = recorder.into_witness();
-        evaluate::fill_virtual(&self.program, &mut witness)?;
-        Ok(witness)
-    }
-
-    /// Plain integer inference: the output integers, nothing recorded.
-    pub fn infer(&self, input: &[i64]) -> Result<Vec<i64>, LayerError> {
-        self.check_input(input)?;
-        let mut values = input.to_vec();
-        for step in &self.steps {
-            values = step.infer(&values);
-        }
-        Ok(values)
-    }
-
-    /// The float model on real activations (whole rows of the input's shape).
-    pub fn float(&self, input: &[f64]) -> Result<Vec<f64>, LayerError> {
-        let mut shape = with_rows(&self.spec.input.shape, input.len()).ok_or_else(|| {
-            let what = format!("{} values are not whole rows of {}", input.len(), self.spec.input.shape);
-            LayerError::shape("input", what)
-        })?;
-        let mut values = input.to_vec();
-        for kernel in self.spec.layers.iter().map(LayerSpec::kernel) {
-            values = kernel.float(&shape, &values);
-            shape = kernel.output_shape(&shape)?;
-        }
-        Ok(values)
-    }
-
-    /// Deviation of the quantised network from the float model on real activations, the quantisation of the input
-    /// and of the weights included.
-    pub fn accuracy(&self, input: &[f64]) -> Result<Accuracy, LayerError> {
-        let output = self.infer(&self.input_quantisation.quantise(input))?;
-        Ok(Accuracy::measure(&self.float(input)?, &output, self.output_quantisation))
-    }
-
-    /// How much every distinct table is used, in order of first use.
-    pub fn tables(&self) -> Vec<TableUse> {
-        let mut uses: Vec<(&Table, TableUse)> = Vec::new();
-        for relation in self.program.relations() {
-            let Relation::Lookup(lookup) = relation else { continue };
-            let lookups = lookup.tuples.iter().filter_map(|t| t.first()).map(|t| self.cells(*t)).sum();
-            match uses.iter_mut().find(|(table, _)| *table == &lookup.table) {
-                Some((_, known)) => known.lookups += lookups,
-                None => uses
-                    .push((&lookup.table, TableUse { table: lookup.table.name(), rows: lookup.table.rows(), lookups })),
-            }
-        }
-        uses.into_iter().map(|(_, known)| known).collect()
-    }
-
-    /// Cells of all committed tensors, padding and advice not counted.
-    pub fn committed_cells(&self) -> usize {
-        self.program.with_residence(Residence::Committed).into_iter().map(|t| self.cells(t)).sum()
-    }
-
-    /// Looked-up cells and committed cells, and twice the table rows (their leaves, and their committed
-    /// multiplicities).
-    fn lookup_cost(&self) -> usize {
-        self.tables().iter().map(|t| t.lookups + 2 * t.rows).sum::<usize>() + self.committed_cells()
-    }
-
-    fn cells(&self, tensor: TensorId) -> usize {
-        self.program.get(tensor).map_or(0, |t| t.shape.cells())
-    }
-
-    fn check_input(&self, input: &[i64]) -> Result<(), LayerError> {
-        let cells = self.cells(self.input);
-        if input.len() != cells {
-            let what = format!("{} values for {cells} cells of {}", input.len(), self.spec.input.shape);
-            return Err(LayerError::shape("input", what));
-        }
-        let bounds = self.input_quantisation.bounds();
-        let (lo, hi) = (bounds.lo, bounds.hi);
-        match input.iter().position(|v| !(lo..=hi).contains(v)) {
-            None => Ok(()),
-            Some(index) => {
-                let value = input[index];
-                Err(LayerError::OutOfBounds { layer: "input".to_owned(), index, value, lo, hi })
-            }
-        }
-    }
-}
-
-impl fmt::Display for Lowered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for layer in &self.layers {
-            write!(f, "{} ({}), limbs of {} bits", layer.name, layer.kernel, layer.limb_bits)?;
-            layer.parameters.iter().try_for_each(|(name, value)| write!(f, ", {name} {value}"))?;
-            writeln!(f)?;
-        }
-        for TableUse { table, rows, lookups } in self.tables() {
-            writeln!(f, "table {table}: {rows} rows, {lookups} lookups")?;
-        }
-        write!(f, "{} committed cells", self.committed_cells())
-    }
+        Ok(output)
+    })?;
+    Ok(Lowered {
+        program,
+        input,
+        output: output.tensor,
+        input_quantisation: quantisation,
+        output_quantisation: output.quantisation,
+        layers,
+        spec: Arc::clone(spec),
+        graph: Arc::clone(graph),
+        steps,
+        fixed,
+    })
 }

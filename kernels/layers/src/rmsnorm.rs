@@ -26,7 +26,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use zkml_core::{Bounds, Residence, Shape, Table, TensorId};
 
-use crate::kernel::{Kernel, KernelInfo, Step};
+use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, first, sole};
 use crate::limbs::Limbs;
 use crate::lowering::{Activation, Lowering, Recorder};
 use crate::requantise::{Accumulator, Requantisation, Rescaling};
@@ -155,12 +155,14 @@ impl Kernel for RmsNorm {
         self.limb_bits
     }
 
-    fn output_shape(&self, input: &Shape) -> Result<Shape, LayerError> {
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
+        let input = sole(&self.name, inputs)?;
         self.columns(input).map(|_| input.clone())
     }
 
-    fn float(&self, input: &Shape, values: &[f64]) -> Vec<f64> {
-        let columns = input.dims().last().copied().unwrap_or(1).max(1);
+    fn float(&self, inputs: &[FloatTensor<'_>]) -> Vec<f64> {
+        let Some(&FloatTensor { shape, values }) = inputs.first() else { return Vec::new() };
+        let columns = shape.dims().last().copied().unwrap_or(1).max(1);
         let normalise = |row: &[f64]| {
             let mean = row.iter().map(|x| x * x).sum::<f64>() / columns as f64;
             let inverse = 1.0 / (mean + self.eps).sqrt();
@@ -171,7 +173,8 @@ impl Kernel for RmsNorm {
         values.chunks(columns).flat_map(normalise).collect()
     }
 
-    fn lower(&self, builder: &mut Lowering, input: &Activation) -> Result<(Activation, Box<dyn Step>), LayerError> {
+    fn lower(&self, builder: &mut Lowering, inputs: &[&Activation]) -> Result<(Activation, Box<dyn Step>), LayerError> {
+        let input = *sole(&self.name, inputs)?;
         let columns = self.columns(&input.shape)?;
         let plan = self.plan(builder, columns, input.quantisation)?;
         builder.parameter("epsilon", &plan.epsilon);
@@ -374,7 +377,8 @@ struct LoweredRmsNorm {
 }
 
 impl Step for LoweredRmsNorm {
-    fn infer(&self, input: &[i64]) -> Vec<i64> {
+    fn infer(&self, inputs: &[&[i64]]) -> Vec<i64> {
+        let input = first(inputs);
         let Integers { gain, rescaling, .. } = &self.integers;
         let columns = gain.len();
         let mut output = vec![0; input.len()];
@@ -388,7 +392,8 @@ impl Step for LoweredRmsNorm {
         output
     }
 
-    fn record(&self, input: &[i64], recorder: &mut Recorder) -> Vec<i64> {
+    fn record(&self, inputs: &[&[i64]], recorder: &mut Recorder) -> Vec<i64> {
+        let input = first(inputs);
         let gain = &self.integers.gain;
         let columns = gain.len();
         let chunks = || input.par_chunks(columns).with_min_len(self.integers.min_rows());
