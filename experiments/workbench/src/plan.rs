@@ -102,7 +102,7 @@ pub(crate) fn statement(experiment: &Experiment, network: &Network) -> Result<St
         let named = match relation {
             Relation::Einsum(_) => einsum,
             Relation::Lookup(_) => lookup,
-            Relation::Affine(_) => return None,
+            Relation::Affine(_) | Relation::View(_) => return None,
         };
         Some(Assignment { protocol: named.id.clone(), options: named.options.clone() })
     };

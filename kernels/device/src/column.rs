@@ -69,6 +69,20 @@ impl Column {
         }
     }
 
+    /// The values at the given places, and zeros where there is none.
+    #[must_use]
+    pub fn gather(&self, places: &[Option<usize>]) -> Self {
+        fn at<T: Copy + Default>(values: &[T], places: &[Option<usize>]) -> Vec<T> {
+            places.iter().map(|&p| p.and_then(|p| values.get(p)).copied().unwrap_or_default()).collect()
+        }
+        match self {
+            Self::I8(v) => Self::I8(at(v, places)),
+            Self::I16(v) => Self::I16(at(v, places)),
+            Self::I32(v) => Self::I32(at(v, places)),
+            Self::I64(v) => Self::I64(at(v, places)),
+        }
+    }
+
     /// Bytes that the values occupy in memory.
     pub fn bytes(&self) -> usize {
         match self {

@@ -64,9 +64,8 @@ pub enum Violation {
 ///
 /// Arithmetic is done in `S::Base`, as a proof does it, so whatever this accepts is what a proof can state.
 pub fn check_witness<S: Suite>(program: &Program, witness: &Witness) -> Result<(), Violation> {
-    let columns = (0..program.tensors().len())
-        .map(|t| witness.require(program, TensorId(t)).cloned())
-        .collect::<Result<Vec<_>, _>>()?;
+    let columns =
+        (0..program.tensors().len()).map(|t| witness.require(program, TensorId(t))).collect::<Result<Vec<_>, _>>()?;
     check_bounds(program, &columns)?;
     for relation in program.relations() {
         match relation {
@@ -102,7 +101,15 @@ fn check_equation<S: Suite>(program: &Program, columns: &[Arc<Column>], relation
         Relation::Einsum(einsum) => Some(Loops::new(program, einsum)),
         _ => None,
     };
+    let places = match relation {
+        Relation::View(view) => {
+            let shape = |t: TensorId| &program.tensors()[t.0].shape;
+            view.cells(shape(view.output), shape(view.input))
+        }
+        _ => Vec::new(),
+    };
     let right = |cell: usize| match (relation, &loops) {
+        (Relation::View(_), _) => places[cell].map_or(S::from_i64(0), |place| inputs[0][place]),
         (Relation::Affine(affine), _) => {
             let terms = affine.terms.iter().zip(&inputs).map(|(&(c, _), v)| S::from_i64(c) * v[cell]);
             S::from_i64(affine.constant) + terms.sum::<S::Base>()

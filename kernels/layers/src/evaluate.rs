@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use zkml_core::{Affine, Einsum, Program, Relation, TensorId, Witness};
+use zkml_core::{Affine, Einsum, Program, Relation, Shape, TensorId, Witness};
 
 use crate::LayerError;
 
 /// Output cells that one parallel job handles at least.
 const JOB_CELLS: usize = 1 << 10;
 
-/// Fills every virtual tensor that has no values yet, in the order of the definitions.
+/// Fills every virtual tensor that has no values yet, in the order of the definitions. Views stay empty: a witness gathers
+/// their cells where they are asked for.
 pub fn fill_virtual(program: &Program, witness: &mut Witness) -> Result<(), LayerError> {
     for (tensor, relation) in program.relations().iter().filter_map(|r| Some((r.output()?, r))) {
-        if witness.get(tensor).is_none() {
+        if witness.get(tensor).is_none() && program.view_of(tensor).is_none() {
             let values = right_hand_side(program, witness, relation)?;
             witness.set_i64(program, tensor, values);
         }
@@ -21,10 +22,10 @@ pub fn fill_virtual(program: &Program, witness: &mut Witness) -> Result<(), Laye
     Ok(())
 }
 
-/// The integers on the right-hand side of an Einsum or Affine relation; empty for a lookup.
+/// The integers on the right-hand side of a relation; empty for a lookup.
 pub fn right_hand_side(program: &Program, witness: &Witness, relation: &Relation) -> Result<Vec<i64>, LayerError> {
     let values = |tensor: TensorId| {
-        witness.get(tensor).map(|c| c.to_i64()).ok_or_else(|| LayerError::Missing {
+        witness.require(program, tensor).map(|c| c.to_i64()).map_err(|_| LayerError::Missing {
             scope: relation.scope().to_owned(),
             tensor: program.get(tensor).map_or_else(String::new, |t| t.name.clone()),
         })
@@ -34,6 +35,11 @@ pub fn right_hand_side(program: &Program, witness: &Witness, relation: &Relation
     let wide = match relation {
         Relation::Affine(affine) => affine_values(affine, &inputs, cells),
         Relation::Einsum(einsum) => einsum_values(program, einsum, &inputs, cells),
+        Relation::View(view) => {
+            let shape = |t: TensorId| program.get(t).map_or_else(Shape::scalar, |t| t.shape.clone());
+            let places = view.cells(&shape(view.output), &shape(view.input));
+            Some(places.iter().map(|&p| p.map_or(0, |p| inputs[0][p])).collect())
+        }
         Relation::Lookup(_) => Some(Vec::new()),
     };
     wide.ok_or_else(|| LayerError::Overflow { scope: relation.scope().to_owned() })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use zkml_core::{Bounds, BoundsError, Program, Residence, Shape, Table, TensorId, Witness};
+use zkml_core::{AxisGroup, Bounds, BoundsError, Program, Residence, Shape, Table, TensorId, Witness};
 use zkml_device::Column;
 
 use crate::Quantisation;
@@ -111,6 +111,11 @@ impl<'a> Lowering<'a> {
     /// Adds `output = constant + Σ coefficient · tensor`.
     pub fn affine(&mut self, part: &str, output: TensorId, terms: Vec<(i64, TensorId)>, constant: i64) {
         self.program.affine(self.scoped(part), output, terms, constant);
+    }
+
+    /// Adds `output[y] = input[address(y)]`.
+    pub fn view(&mut self, part: &str, output: TensorId, input: TensorId, groups: Vec<AxisGroup>) {
+        self.program.view(self.scoped(part), output, input, groups);
     }
 
     /// Adds a lookup.

@@ -6,6 +6,7 @@
 //! | [`shape`] | shapes, power-of-two padding, the decomposition into aligned blocks |
 //! | [`program`] | tensors, relations, and the bounds pass that rules out wrap-around |
 //! | [`relation`] | [`Einsum`], [`Lookup`], [`Affine`] |
+//! | [`view`] | [`View`]: sliding windows, reshaped and transposed tensors |
 //! | [`table`] | lookup tables and their multilinear extensions |
 //! | [`mle`] | equality polynomials and multilinear evaluation, verifier side |
 //! | [`claim`] | what is left to prove about a tensor |
@@ -32,6 +33,7 @@ pub mod soundness;
 pub mod suite;
 pub mod table;
 pub mod transcript;
+pub mod view;
 #[cfg(feature = "prover")]
 pub mod witness;
 
@@ -50,5 +52,6 @@ pub use table::Table;
 #[cfg(feature = "prover")]
 pub use transcript::ProverTranscript;
 pub use transcript::VerifierTranscript;
+pub use view::{AxisGroup, AxisMap, View};
 #[cfg(feature = "prover")]
 pub use witness::Witness;

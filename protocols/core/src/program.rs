@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Affine, BoundsError, Einsum, Lookup, Relation, RelationId, Shape, Table};
+use crate::{Affine, AxisGroup, BoundsError, Einsum, Lookup, Relation, RelationId, Shape, Table, View};
 
 mod bounds;
 
@@ -54,8 +54,7 @@ pub struct Tensor {
     pub residence: Residence,
 }
 
-/// Tensors and relations. A virtual tensor is defined by the first [`Einsum`] or [`Affine`] relation with it as
-/// output; every other relation is a constraint. Definitions only use tensors defined before them.
+/// Tensors and relations. A virtual tensor is defined by the first relation with it as output; every other relation is a constraint. Definitions only use tensors defined before them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
     tensors: Vec<Tensor>,
@@ -105,6 +104,28 @@ impl Program {
         self.relation(Relation::Affine(Affine { scope: scope.into(), output, terms, constant }))
     }
 
+    /// Adds `output[y] = input[address(y)]`.
+    pub fn view(
+        &mut self,
+        scope: impl Into<String>,
+        output: TensorId,
+        input: TensorId,
+        groups: Vec<AxisGroup>,
+    ) -> RelationId {
+        self.relation(Relation::View(View { scope: scope.into(), output, input, groups }))
+    }
+
+    /// The view that defines a virtual tensor, if one does.
+    pub fn view_of(&self, tensor: TensorId) -> Option<&View> {
+        if self.get(tensor)?.residence != Residence::Virtual {
+            return None;
+        }
+        match self.relations.iter().find(|r| r.output() == Some(tensor))? {
+            Relation::View(view) => Some(view),
+            _ => None,
+        }
+    }
+
     /// All tensors.
     pub fn tensors(&self) -> &[Tensor] {
         &self.tensors
@@ -138,7 +159,7 @@ impl Program {
         definitions
     }
 
-    /// Einsum and Affine relations that define nothing: both sides exist already and must agree.
+    /// Relations with an output that define nothing: both sides exist already and must agree.
     pub fn constraints(&self) -> Vec<RelationId> {
         let definitions = self.definitions();
         (0..self.relations.len())

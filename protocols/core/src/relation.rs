@@ -1,8 +1,8 @@
-//! The three relations that every kernel is lowered to.
+//! The relations that every kernel is lowered to.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Table, TensorId};
+use crate::{Table, TensorId, View};
 
 /// Position of a relation in its [`crate::Program`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub enum Relation {
     Lookup(Lookup),
     /// A fixed integer combination.
     Affine(Affine),
+    /// The same cells at other addresses.
+    View(View),
 }
 
 /// `output[out] = Σ Π_k operand_k[indices_k]`, the sum running over every index that is not in the output.
@@ -112,15 +114,17 @@ impl Relation {
             Self::Einsum(r) => &r.scope,
             Self::Lookup(r) => &r.scope,
             Self::Affine(r) => &r.scope,
+            Self::View(r) => &r.scope,
         }
     }
 
-    /// `einsum`, `lookup` or `affine`.
+    /// `einsum`, `lookup`, `affine` or `view`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Einsum(_) => "einsum",
             Self::Lookup(_) => "lookup",
             Self::Affine(_) => "affine",
+            Self::View(_) => "view",
         }
     }
 
@@ -129,6 +133,7 @@ impl Relation {
         match self {
             Self::Einsum(r) => Some(r.output),
             Self::Affine(r) => Some(r.output),
+            Self::View(r) => Some(r.output),
             Self::Lookup(_) => None,
         }
     }
@@ -139,6 +144,7 @@ impl Relation {
             Self::Einsum(r) => r.operands.iter().map(|o| o.tensor).collect(),
             Self::Lookup(r) => r.tuples.iter().flatten().copied().collect(),
             Self::Affine(r) => r.terms.iter().map(|&(_, t)| t).collect(),
+            Self::View(r) => vec![r.input],
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zkml_device::Column;
 
-use crate::{Program, ProveError, TensorId};
+use crate::{Program, ProveError, Shape, TensorId, View};
 
 /// Values of all tensors of a program, public ones included.
 #[derive(Clone, Debug, Default)]
@@ -33,16 +33,29 @@ impl Witness {
     }
 
     /// The values of a tensor, or an error naming it; also checks the length against the shape.
-    pub fn require(&self, program: &Program, tensor: TensorId) -> Result<&Arc<Column>, ProveError> {
+    ///
+    /// The cells of a view that the witness does not hold are gathered from the tensor behind it, and not kept.
+    pub fn require(&self, program: &Program, tensor: TensorId) -> Result<Arc<Column>, ProveError> {
         let info = program.get(tensor);
         let name = info.map_or("?", |t| t.name.as_str());
         let error = |what: String| ProveError::Witness { scope: name.to_owned(), what };
-        let column = self.get(tensor).ok_or_else(|| error("the witness has no values for it".to_owned()))?;
+        let Some(column) = self.get(tensor).cloned() else {
+            let view = program.view_of(tensor).filter(|view| view.input != tensor);
+            let view = view.ok_or_else(|| error("the witness has no values for it".to_owned()))?;
+            return self.gather(program, view);
+        };
         let cells = info.map_or(0, |t| t.shape.cells());
         if column.len() != cells {
             return Err(error(format!("the witness has {} values for {cells} cells", column.len())));
         }
         Ok(column)
+    }
+
+    fn gather(&self, program: &Program, view: &View) -> Result<Arc<Column>, ProveError> {
+        let input = self.require(program, view.input)?;
+        let shape = |t| program.get(t).map_or_else(Shape::scalar, |t| t.shape.clone());
+        let cells = view.cells(&shape(view.output), &shape(view.input));
+        Ok(Arc::new(input.gather(&cells)))
     }
 
     /// Total number of values held.

@@ -17,7 +17,7 @@ pub(crate) fn predict<S: Suite>(form: Form, instance: &Instance<'_>) -> Cost {
             let messages = messages.plus(operations::lookup::<S>(form, &layout));
             messages
         }
-        Relation::Affine(_) => Cost::default(),
+        Relation::Affine(_) | Relation::View(_) => Cost::default(),
     }
 }
 

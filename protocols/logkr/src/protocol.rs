@@ -61,7 +61,7 @@ impl<S: Suite> LayerVerifier<S> for LogKr {
         let reason = match instance.relation {
             Relation::Einsum(einsum) => einsum::predict::<S>(self.form, instance, einsum).err(),
             Relation::Lookup(_) => Layout::new(instance).err(),
-            Relation::Affine(_) => Some("claims pass through an affine relation without a protocol".to_owned()),
+            Relation::Affine(_) | Relation::View(_) => Some("affine relations and views are built in".to_owned()),
         };
         match reason {
             None => Ok(()),
@@ -104,7 +104,7 @@ impl<S: Suite> LayerProver<S> for LogKr {
     fn advice(&self, instance: &Instance<'_>, witness: &Witness) -> Result<Vec<zkml_device::Column>, ProveError> {
         match instance.relation {
             Relation::Lookup(_) => Ok(vec![zkml_sumcheck::lookup::multiplicities(instance, witness)?]),
-            Relation::Einsum(_) | Relation::Affine(_) => Ok(Vec::new()),
+            Relation::Einsum(_) | Relation::Affine(_) | Relation::View(_) => Ok(Vec::new()),
         }
     }
 

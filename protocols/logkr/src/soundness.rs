@@ -23,7 +23,7 @@ pub(crate) fn terms<S: Suite>(form: Form, instance: &Instance<'_>) -> Vec<ErrorT
             terms.push(ErrorTerm::over_field("logkr/layers", degrees as f64, bits));
             terms
         }
-        Relation::Affine(_) => Vec::new(),
+        Relation::Affine(_) | Relation::View(_) => Vec::new(),
     }
 }
 

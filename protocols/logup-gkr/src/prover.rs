@@ -33,7 +33,7 @@ pub(crate) fn prove<S: Suite>(
     let fingerprint = Fingerprint::draw(layout.width(), || transcript.challenge());
     transcript.enter("tree");
     let witness_tree = Tree::<S>::over_witness(layout, &columns, &fingerprint);
-    let table_tree = Tree::<S>::over_table(&table_leaves::<S>(instance, &fingerprint, multiplicities));
+    let table_tree = Tree::<S>::over_table(&table_leaves::<S>(instance, &fingerprint, &multiplicities));
     write_roots(witness_tree.root(), table_tree.root(), transcript)?;
     let leaves = Leaves { layout, columns: &columns, fingerprint: &fingerprint };
     let [witness_leaf, table_leaf] = reduce([witness_tree, table_tree], &leaves, transcript)?;

@@ -122,7 +122,7 @@ impl<S: CommittedSuite> ProvingKey<S> {
             if let Some(info) = plan.program().get(tensor) {
                 check_bounds(&info.name, info.bounds, &column.to_i64())?;
             }
-            columns.push(Arc::clone(column));
+            columns.push(column);
         }
         let (values, fixed_data) = if plan.fixed_in_clear() {
             (FixedValues::Clear(columns.iter().map(|c| c.to_i64()).collect()), None)

@@ -170,9 +170,19 @@ impl<S: CommittedSuite> Plan<S> {
             kind: relation.kind(),
             protocol: assignment.map_or_else(|| "built in".to_owned(), |a| describe_assignment(&a)),
             detail: describe_relation(&self.program, relation),
-            cost: protocol.map_or_else(Cost::default, |p| p.cost(&instance)),
+            cost: protocol.map_or_else(|| self.built_in_cost(relation), |p| p.cost(&instance)),
             terms: protocol.map_or_else(Vec::new, |p| p.soundness(&instance)),
         })
+    }
+
+    /// Affine relations cost nothing beyond the claims they pass on.
+    fn built_in_cost(&self, relation: &Relation) -> Cost {
+        match relation {
+            Relation::View(view) => {
+                zkml_sumcheck::view::cost::<S>(view, &self.shape(view.output), &self.shape(view.input))
+            }
+            _ => Cost::default(),
+        }
     }
 
     /// All error terms of the proof and their sum.
@@ -247,8 +257,10 @@ fn build_protocols<S: CommittedSuite>(
         .map(|(i, relation)| {
             let error = |reason: String| PlanError::Protocol { scope: relation.scope().to_owned(), reason };
             match (relation, statement.assignments.get(i).cloned().flatten()) {
-                (Relation::Affine(_), None) => Ok(None),
-                (Relation::Affine(_), Some(_)) => Err(error("affine relations are built in".to_owned())),
+                (Relation::Affine(_) | Relation::View(_), None) => Ok(None),
+                (Relation::Affine(_) | Relation::View(_), Some(_)) => {
+                    Err(error(format!("{} relations are built in", relation.kind())))
+                }
                 (_, None) => Err(error(format!("no protocol is assigned to this {}", relation.kind()))),
                 (_, Some(a)) => protocols.build(&a.protocol, &a.options).map(Some).map_err(error),
             }
@@ -269,6 +281,10 @@ fn describe_relation(program: &Program, relation: &Relation) -> String {
     match relation {
         Relation::Einsum(einsum) => einsum.subscripts(),
         Relation::Affine(affine) => format!("{} terms", affine.terms.len()),
+        Relation::View(view) => {
+            let shape = |t: TensorId| program.get(t).map_or_else(Shape::scalar, |t| t.shape.clone());
+            format!("{} from {}", shape(view.output), shape(view.input))
+        }
         Relation::Lookup(lookup) => {
             let rows: usize = lookup.tuples.iter().filter_map(|t| t.first()).map(|&t| cells(t)).sum();
             format!("{rows} rows in {} ({} rows)", lookup.table.name(), lookup.table.rows())

@@ -1,13 +1,12 @@
 //! The prover.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use cpu_time::ProcessTime;
 use serde::{Deserialize, Serialize};
 use zkml_commitment::{CommittedSuite, OpeningClaim};
 use zkml_core::transcript::ScopeBytes;
-use zkml_core::{Claim, ProveError, ProverTranscript, RelationId, Residence, TensorId, Witness};
+use zkml_core::{Claim, ProveError, ProverTranscript, RelationId, Residence, TensorId, View, Witness};
 use zkml_device::Device;
 use zkml_device::count::{self, Operations};
 
@@ -104,10 +103,8 @@ impl<S: CommittedSuite> ProverSide<'_, S> {
         }
         self.enter("commit", "commitment");
         self.advise()?;
-        let columns: Vec<_> = committed
-            .iter()
-            .map(|&t| self.witness.require(self.plan.program(), t).map(Arc::clone))
-            .collect::<Result<_, _>>()?;
+        let columns: Vec<_> =
+            committed.iter().map(|&t| self.witness.require(self.plan.program(), t)).collect::<Result<_, _>>()?;
         let (bytes, data) = S::commit(&self.plan.shapes(&committed), &columns)?;
         self.transcript.write_bytes(&bytes);
         self.data = Some(data);
@@ -133,7 +130,7 @@ impl<S: CommittedSuite> ProverSide<'_, S> {
 
     fn evaluate(&self, tensor: TensorId, point: &[S::Challenge]) -> Result<S::Challenge, ProveError> {
         let column = self.witness.require(self.plan.program(), tensor)?;
-        Ok(zkml_sumcheck::vector::evaluate_column::<S>(column, &self.plan.shape(tensor), point))
+        Ok(zkml_sumcheck::vector::evaluate_column::<S>(&column, &self.plan.shape(tensor), point))
     }
 }
 
@@ -166,10 +163,16 @@ impl<S: CommittedSuite> Side<S> for ProverSide<'_, S> {
         protocol.prove(&instance, &self.witness, claim, &mut self.transcript, self.device)
     }
 
+    fn view(&mut self, view: &View, claim: &Claim<S::Challenge>) -> Result<Claim<S::Challenge>, ProveError> {
+        let column = self.witness.require(self.plan.program(), view.input)?;
+        let (output, input) = (self.plan.shape(view.output), self.plan.shape(view.input));
+        zkml_sumcheck::view::prove(view, &output, &input, &column, claim, &mut self.transcript)
+    }
+
     fn merge(&mut self, tensor: TensorId, claims: &[Claim<S::Challenge>]) -> Result<Claim<S::Challenge>, ProveError> {
         let column = self.witness.require(self.plan.program(), tensor)?;
         let shape = self.plan.shape(tensor);
-        zkml_sumcheck::merge::prove_merge(tensor, column, &shape, claims, &mut self.transcript)
+        zkml_sumcheck::merge::prove_merge(tensor, &column, &shape, claims, &mut self.transcript)
     }
 
     fn open_committed(&mut self, claims: &[OpeningClaim<S::Challenge>]) -> Result<(), ProveError> {

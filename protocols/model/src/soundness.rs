@@ -8,6 +8,7 @@ use zkml_core::soundness::total_bits;
 use zkml_core::{ErrorTerm, Relation, RelationId, TensorId};
 
 use crate::plan::{Plan, Step};
+use crate::walk::MAX_VIEW_CLAIMS;
 
 /// Every error term of a proof, and what they add up to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +45,8 @@ pub(crate) fn report<S: CommittedSuite>(plan: &Plan<S>) -> SoundnessReport {
     let points: usize = plan.constraint_shapes().iter().map(zkml_core::Shape::variables).sum();
     own.push(ErrorTerm::over_field("constraints/points", points as f64, field));
     own.push(ErrorTerm::over_field("merged claims", merge_numerator(plan, &claims), field));
+
+    own.push(ErrorTerm::over_field("views", view_numerator(plan, &claims), field));
 
     let committed = plan.committed();
     let count = |tensors: &[TensorId]| {
@@ -90,6 +93,22 @@ fn merge_numerator<S: CommittedSuite>(plan: &Plan<S>, claims: &BTreeMap<TensorId
         .sum()
 }
 
+/// The sumchecks behind views, of degree 2, once per claim that is reduced by itself.
+fn view_numerator<S: CommittedSuite>(plan: &Plan<S>, claims: &BTreeMap<TensorId, usize>) -> f64 {
+    plan.steps()
+        .iter()
+        .map(|step| {
+            let (id, incoming) = match *step {
+                Step::Definition(tensor, id) => (id, claims.get(&tensor).copied().unwrap_or(0)),
+                Step::Constraint(id) | Step::Lookup(id) => (id, 1),
+            };
+            let Some(Relation::View(view)) = plan.relation(id) else { return 0.0 };
+            let rounds = zkml_sumcheck::view::rounds(view, &plan.shape(view.output), &plan.shape(view.input));
+            2.0 * rounds as f64 * incoming.min(MAX_VIEW_CLAIMS) as f64
+        })
+        .sum()
+}
+
 /// An upper bound on the number of claims on each tensor: equal claims are counted as if they differed.
 fn claim_bounds<S: CommittedSuite>(plan: &Plan<S>) -> BTreeMap<TensorId, usize> {
     let mut claims: BTreeMap<TensorId, usize> = BTreeMap::new();
@@ -119,6 +138,8 @@ fn add_claims<S: CommittedSuite>(
     let per_input = |tensor: TensorId| match relation {
         Relation::Einsum(_) => 1,
         Relation::Affine(_) => incoming,
+        Relation::View(_) if incoming > MAX_VIEW_CLAIMS => 1,
+        Relation::View(_) => incoming,
         Relation::Lookup(_) => plan.shape(tensor).block_count(),
     };
     for tensor in relation.inputs() {

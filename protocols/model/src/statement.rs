@@ -55,7 +55,7 @@ impl Statement {
             .map(|relation| match relation {
                 Relation::Einsum(_) => Some(einsum.clone()),
                 Relation::Lookup(_) => Some(lookup.clone()),
-                Relation::Affine(_) => None,
+                Relation::Affine(_) | Relation::View(_) => None,
             })
             .collect()
     }

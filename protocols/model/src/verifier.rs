@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use zkml_commitment::{CommittedSuite, OpeningClaim};
-use zkml_core::{Claim, ProtocolSet, RelationId, TensorId, VerifierTranscript, VerifyError, mle};
+use zkml_core::{Claim, ProtocolSet, RelationId, TensorId, VerifierTranscript, VerifyError, View, mle};
 
 use crate::keys::{FixedValues, Values, VerifyingKey};
 use crate::plan::Plan;
@@ -107,6 +107,11 @@ impl<S: CommittedSuite> Side<S> for VerifierSide<'_, S> {
         let protocol = self.plan.protocol(id).ok_or_else(|| self.malformed())?;
         let instance = self.plan.instance(id).ok_or_else(|| self.malformed())?;
         protocol.verify(&instance, claim, &mut self.transcript)
+    }
+
+    fn view(&mut self, view: &View, claim: &Claim<S::Challenge>) -> Result<Claim<S::Challenge>, VerifyError> {
+        let (output, input) = (self.plan.shape(view.output), self.plan.shape(view.input));
+        zkml_sumcheck::view::verify(view, &output, &input, claim, &mut self.transcript)
     }
 
     fn merge(&mut self, tensor: TensorId, claims: &[Claim<S::Challenge>]) -> Result<Claim<S::Challenge>, VerifyError> {

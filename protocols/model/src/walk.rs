@@ -1,7 +1,7 @@
 //! The protocol of a whole proof, written once for both halves.
 
 use zkml_commitment::{CommittedSuite, OpeningClaim};
-use zkml_core::{Affine, Claim, Relation, RelationId, Residence, Shape, TensorId, mle};
+use zkml_core::{Affine, Claim, Relation, RelationId, Residence, Shape, TensorId, View, mle};
 
 use crate::Ledger;
 use crate::plan::{Plan, Step};
@@ -21,6 +21,8 @@ pub(crate) trait Side<S: CommittedSuite> {
         id: RelationId,
         claim: Option<&Claim<S::Challenge>>,
     ) -> Result<Vec<Claim<S::Challenge>>, Self::Error>;
+    /// Reduces a claim on a view to a claim on the tensor behind it.
+    fn view(&mut self, view: &View, claim: &Claim<S::Challenge>) -> Result<Claim<S::Challenge>, Self::Error>;
     /// Merges several claims on one tensor into one.
     fn merge(&mut self, tensor: TensorId, claims: &[Claim<S::Challenge>]) -> Result<Claim<S::Challenge>, Self::Error>;
     /// Proves or verifies the opening of the per-proof commitment.
@@ -36,6 +38,9 @@ pub(crate) trait Side<S: CommittedSuite> {
     /// Closes it.
     fn leave(&mut self);
 }
+
+/// Up to this many claims on a view are reduced one by one, so that the prover never holds its cells; more are merged.
+pub(crate) const MAX_VIEW_CLAIMS: usize = 4;
 
 /// A random point for one shape of constraint outputs.
 type ConstraintPoint<S> = (Shape, Vec<<S as zkml_core::Suite>::Challenge>);
@@ -84,7 +89,8 @@ impl<S: CommittedSuite, X: Side<S>> Walk<'_, S, X> {
 
     fn enter(&mut self, phase: &'static str, id: RelationId) {
         let scope = self.plan.relation(id).map_or("", Relation::scope);
-        let protocol = self.plan.protocol(id).map_or("affine", |p| p.info().id);
+        let built_in = self.plan.relation(id).map_or("", Relation::kind);
+        let protocol = self.plan.protocol(id).map_or(built_in, |p| p.info().id);
         self.side.enter(phase, &format!("{scope}/{protocol}"));
     }
 
@@ -117,9 +123,7 @@ impl<S: CommittedSuite, X: Side<S>> Walk<'_, S, X> {
         }
         let value = self.value(output, point)?;
         let claim = Claim::new(output, point.to_vec(), value);
-        let claims = self.side.reduce(id, Some(&claim))?;
-        self.ledger.extend(claims);
-        Ok(())
+        self.reduce(id, relation, &claim)
     }
 
     fn definition(
@@ -136,12 +140,24 @@ impl<S: CommittedSuite, X: Side<S>> Walk<'_, S, X> {
             }
             return Ok(());
         }
+        if matches!(relation, Relation::View(_)) && claims.len() <= MAX_VIEW_CLAIMS {
+            return claims.iter().try_for_each(|claim| self.reduce(id, relation, claim));
+        }
         let claim = match claims {
             [only] => only.clone(),
             several => self.side.merge(tensor, several)?,
         };
-        let claims = self.side.reduce(id, Some(&claim))?;
-        self.ledger.extend(claims);
+        self.reduce(id, relation, &claim)
+    }
+
+    fn reduce(&mut self, id: RelationId, relation: &Relation, claim: &Claim<S::Challenge>) -> Result<(), X::Error> {
+        match relation {
+            Relation::View(view) => {
+                let claim = self.side.view(view, claim)?;
+                self.ledger.add(claim);
+            }
+            _ => self.ledger.extend(self.side.reduce(id, Some(claim))?),
+        }
         Ok(())
     }
 

@@ -65,8 +65,8 @@ fn refusal<S: Suite>(instance: &Instance<'_>) -> Result<(), Refusal> {
     let refuse = |reason: &str| {
         Err(Refusal { protocol: INFO.id, relation: instance.relation.kind(), reason: reason.to_owned() })
     };
-    if matches!(instance.relation, Relation::Affine(_)) {
-        return refuse("affine relations need no protocol");
+    if matches!(instance.relation, Relation::Affine(_) | Relation::View(_)) {
+        return refuse("affine relations and views need no protocol");
     }
     if encodings::<S>(instance).is_none() {
         return refuse("an input tensor does not exist, or its bounds are empty");
@@ -125,7 +125,7 @@ impl<S: Suite> LayerVerifier<S> for Reveal {
             Relation::Lookup(lookup) => {
                 transcript.check(recompute::missing_row(lookup, column).is_none(), "that every row is in the table")?;
             }
-            Relation::Affine(_) => {}
+            Relation::Affine(_) | Relation::View(_) => {}
         }
         Ok(tensors
             .iter()

@@ -17,7 +17,7 @@ pub(crate) fn log_terms(instance: &Instance<'_>) -> Option<f64> {
             let entries = lookup.tuples.iter().flatten().map(|&t| instance.shape(t).cells() as f64);
             Some((entries.sum::<f64>() + lookup.table.rows() as f64 * lookup.table.width() as f64).log2())
         }
-        Relation::Affine(_) => None,
+        Relation::Affine(_) | Relation::View(_) => None,
     }
 }
 

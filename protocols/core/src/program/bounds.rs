@@ -65,6 +65,10 @@ impl Interval {
         Self { lo: if zero_inside { 0 } else { lo.min(hi) }, hi: lo.max(hi) }
     }
 
+    fn with_zero(self) -> Self {
+        Self { lo: self.lo.min(0), hi: self.hi.max(0) }
+    }
+
     fn intersect(self, other: Self) -> Self {
         Self { lo: self.lo.max(other.lo), hi: self.hi.min(other.hi) }
     }
@@ -196,6 +200,11 @@ impl Pass<'_> {
                 }
                 Ok(product)
             }
+            Relation::View(view) => {
+                let input = known(view.input)?;
+                let shape = |t: TensorId| &self.program.tensors[t.0].shape;
+                Ok(if view.fills(shape(view.output), shape(view.input)) { input.with_zero() } else { input })
+            }
             Relation::Lookup(_) => Ok(Interval::constant(0)),
         }
     }
@@ -280,6 +289,12 @@ fn shapes(program: &Program, limit: i128) -> Result<(), BoundsError> {
             Relation::Affine(affine) => affine_shapes(program, affine)?,
             Relation::Einsum(einsum) => einsum_shapes(program, einsum)?,
             Relation::Lookup(lookup) => lookup_shapes(program, lookup, limit)?,
+            Relation::View(view) => {
+                let shape = |t: TensorId| &program.tensors[t.0].shape;
+                if let Some(what) = view.fault(shape(view.output), shape(view.input)) {
+                    return malformed(what);
+                }
+            }
         }
         defined.extend(relation.output());
     }

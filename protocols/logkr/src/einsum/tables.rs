@@ -29,7 +29,7 @@ pub(super) struct Tables<S: Suite> {
 impl<S: Suite> Tables<S> {
     /// The columns of the plan's factors. Errors if the witness lacks one.
     pub(super) fn new(instance: &Instance<'_>, plan: &Plan, witness: &Witness) -> Result<Self, ProveError> {
-        let columns = plan.factors.iter().map(|f| witness.require(instance.program, f.tensor).cloned());
+        let columns = plan.factors.iter().map(|f| witness.require(instance.program, f.tensor));
         Ok(Self { columns: columns.collect::<Result<_, _>>()?, suite: core::marker::PhantomData })
     }
 

@@ -45,7 +45,7 @@ fn table_tree<'a, S: Suite>(
 ) -> Result<Tree<'a, S>, ProveError> {
     let advice = *instance.advice.first().ok_or_else(|| no_advice(transcript))?;
     let multiplicities = witness.require(instance.program, advice)?;
-    let leaves = lookup::table_leaves::<S>(instance, fingerprint, multiplicities);
+    let leaves = lookup::table_leaves::<S>(instance, fingerprint, &multiplicities);
     Ok(Tree::explicit(leaves.iter().map(|&(n, _)| n.into()).collect(), leaves.iter().map(|&(_, d)| d).collect()))
 }
 

@@ -31,6 +31,8 @@ mod plan;
 mod prover;
 #[cfg(feature = "prover")]
 mod schedule;
+#[cfg(feature = "prover")]
+mod source;
 
 use plan::{Phase, Plan};
 
@@ -112,7 +114,7 @@ impl<S: Suite> LayerVerifier<S> for Sumcheck {
             ..Cost::default()
         };
         #[cfg(feature = "prover")]
-        let cost = schedule::operations::<S>(&plan).plus(cost);
+        let cost = schedule::operations::<S>(&plan, instance).plus(cost);
         cost
     }
 }

@@ -1,10 +1,13 @@
 //! The proving half.
 
+use std::sync::Arc;
+
 use p3_field::{Algebra, Field, PrimeCharacteristicRing};
 use zkml_core::{Claim, Instance, LayerProver, ProveError, ProverTranscript, Refusal, Suite, Witness};
 use zkml_device::{Column, Device, count};
 
-use super::plan::{Group, Letter, Phase, Plan};
+use super::plan::{Factor, Group, Letter, Phase, Plan};
+use super::source::Source;
 use super::{INFO, Points, Sumcheck, checked};
 use crate::engine::{Composition, Product, prove_scaled_rounds};
 use crate::vector::{self, Tensor, Vector};
@@ -47,7 +50,10 @@ impl<S: Suite> LayerProver<S> for Sumcheck {
         let claim = checked(&plan, claim).map_err(refusal)?;
         transcript.absorb_elements(&claim.point);
         transcript.absorb_elements(&[claim.value]);
-        let mut state = State::<S>::new(&plan, instance, witness, &claim.point)?;
+        let sources: Vec<Source> = plan.factors.iter().map(|f| Source::new(&plan, f, instance)).collect();
+        let columns =
+            sources.iter().map(|s| witness.require(instance.program, s.tensor)).collect::<Result<Vec<_>, _>>()?;
+        let mut state = State::<S>::new(&plan, &sources, &columns, &claim.point);
         let mut last = claim.value;
         for phase in &plan.phases {
             last = match phase {
@@ -95,23 +101,15 @@ struct State<'a, S: Suite> {
 
 impl<'a, S: Suite> State<'a, S> {
     /// Reads the operands and contracts the closed letters.
-    fn new(
-        plan: &'a Plan,
-        instance: &Instance<'_>,
-        witness: &'a Witness,
-        claimed: &[S::Challenge],
-    ) -> Result<Self, ProveError> {
+    fn new(plan: &'a Plan, sources: &[Source<'_>], columns: &'a [Arc<Column>], claimed: &[S::Challenge]) -> Self {
         let points = Points::<S>::new(plan, claimed);
-        let mut operands = Vec::new();
-        for factor in &plan.factors {
-            let column = witness.require(instance.program, factor.tensor)?;
-            let mut tensor = Tensor::new(column, &instance.shape(factor.tensor));
-            let closed = factor.letters.iter().enumerate().filter(|&(_, &l)| plan.letters[l].closed);
-            tensor.contract_all(closed.map(|(axis, &l)| (axis, weights(&points, &plan.letters[l]).into())).collect());
-            let letters = factor.letters.iter().copied().filter(|&l| !plan.letters[l].closed).collect();
-            operands.push(Operand { letters, power: factor.power, tensor });
-        }
-        Ok(Self { plan, operands, points })
+        let table = |letter: usize| weights(&points, &plan.letters[letter]).into();
+        let operand = |((factor, source), column): ((&Factor, &Source<'_>), &'a Arc<Column>)| {
+            let (letters, tensor) = source.contract(plan, column, table);
+            Operand { letters, power: factor.power, tensor }
+        };
+        let operands = plan.factors.iter().zip(sources).zip(columns).map(operand).collect();
+        Self { plan, operands, points }
     }
 
     /// Rounds for one letter: everything else is summed out to vectors over it.

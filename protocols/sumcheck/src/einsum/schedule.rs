@@ -1,13 +1,13 @@
 //! The prover's operations, counted without doing them: the same steps as in [`super::prover`], on lengths.
 
 use p3_field::PrimeCharacteristicRing;
-use zkml_core::{Cost, Suite};
+use zkml_core::{Cost, Instance, Suite};
 
 use super::plan::{Group, Letter, Phase, Plan};
 use super::prover::Powers;
+use super::source::Source;
 use crate::Weight;
 use crate::engine;
-use crate::vector::longest;
 
 /// Length of a factor's open axes, and whether its cells are still integers.
 struct Operand {
@@ -17,9 +17,9 @@ struct Operand {
 }
 
 /// Operations of a plan's prover; messages are not counted here.
-pub(super) fn operations<S: Suite>(plan: &Plan) -> Cost {
+pub(super) fn operations<S: Suite>(plan: &Plan, instance: &Instance<'_>) -> Cost {
     let mut tally = Tally { plan, operands: Vec::new(), cost: Cost::default() };
-    tally.close();
+    tally.close(instance);
     for phase in &plan.phases {
         match phase {
             Phase::Single { letter, groups } => tally.single::<S>(phase, *letter, groups),
@@ -44,18 +44,13 @@ impl Tally<'_> {
         letters.iter().map(|&l| self.plan.letters[l].length).product()
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, instance: &Instance<'_>) {
         for factor in &self.plan.factors {
-            let (mut letters, mut small) = (factor.letters.clone(), true);
-            let mut closed: Vec<usize> = letters.iter().copied().filter(|&l| self.plan.letters[l].closed).collect();
-            self.cost.ext_mul += closed.iter().map(|&l| table(&self.plan.letters[l])).sum::<f64>();
-            let dims: Vec<usize> = self.plan.letters.iter().map(|l| l.length).collect();
-            while let Some(next) = longest(&dims, closed.iter().copied()) {
-                let letter = closed.remove(next);
-                self.products(self.length(&letters), small);
-                letters.retain(|&l| l != letter);
-                small = false;
-            }
+            let closed = factor.letters.iter().map(|&l| &self.plan.letters[l]).filter(|l| l.closed);
+            self.cost.ext_mul += closed.map(table).sum::<f64>();
+            let (letters, small, [base_ext, ext]) = Source::new(self.plan, factor, instance).operations(self.plan);
+            self.cost.base_ext_mul += base_ext;
+            self.cost.ext_mul += ext;
             self.operands.push(Operand { letters, power: factor.power, small });
         }
     }

@@ -69,10 +69,8 @@ impl<'a> LeafColumns<'a> {
     /// Errors if a tensor has no values, or not as many as its shape says.
     pub fn new(instance: &Instance<'_>, layout: &'a Layout, witness: &Witness) -> Result<Self, ProveError> {
         let tuples = lookup(instance).map_or(&[][..], |l| &l.tuples);
-        let tuples: Result<Vec<Vec<_>>, _> = tuples
-            .iter()
-            .map(|tuple| tuple.iter().map(|&t| witness.require(instance.program, t).cloned()).collect())
-            .collect();
+        let tuples: Result<Vec<Vec<_>>, _> =
+            tuples.iter().map(|tuple| tuple.iter().map(|&t| witness.require(instance.program, t)).collect()).collect();
         let runs = layout
             .blocks()
             .iter()

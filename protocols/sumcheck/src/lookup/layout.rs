@@ -111,7 +111,7 @@ impl Layout {
 pub fn lookup<'a>(instance: &Instance<'a>) -> Option<&'a Lookup> {
     match instance.relation {
         Relation::Lookup(lookup) => Some(lookup),
-        Relation::Einsum(_) | Relation::Affine(_) => None,
+        Relation::Einsum(_) | Relation::Affine(_) | Relation::View(_) => None,
     }
 }
 

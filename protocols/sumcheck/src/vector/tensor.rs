@@ -14,6 +14,15 @@ enum Cells<'a, S: Suite> {
     Table(Vec<S::Challenge>),
 }
 
+impl<S: Suite> Cells<'_, S> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Column(column) => column.len(),
+            Self::Table(table) => table.len(),
+        }
+    }
+}
+
 /// A tensor in its true shape.
 #[derive(Clone, Debug)]
 pub struct Tensor<'a, S: Suite> {
@@ -45,13 +54,29 @@ impl<'a, S: Suite> Tensor<'a, S> {
         }
     }
 
-    /// Sums out one axis with weights: one product per cell. Axes past the last are ignored.
+    /// Sums out one axis with weights: one product per cell, none for an axis of length 1 with weight 1. Axes past the
+    /// last are ignored.
     pub fn contract(&mut self, axis: usize, weights: &[S::Challenge]) {
-        if axis < self.dims.len() {
+        if self.dims.get(axis) == Some(&1) && weights.first() == Some(&S::Challenge::ONE) {
+            self.dims.remove(axis);
+        } else if axis < self.dims.len() {
             let split = self.around(axis);
             self.cells = Cells::Table(self.middle(split, weights));
             self.dims.remove(axis);
         }
+    }
+
+    /// Replaces one axis by another with as many indices as there are weight vectors: cell `u` of the new axis is the
+    /// sum over the old one with `weights[u]`. One product per cell and weight vector.
+    pub fn transform(&mut self, axis: usize, weights: &[Vec<S::Challenge>]) {
+        let Some(length) = self.dims.get_mut(axis) else { return };
+        *length = weights.len();
+        let inner = self.dims[axis + 1..].iter().product::<usize>();
+        let rows = self.dims[..axis].iter().product::<usize>();
+        let split = [rows, self.cells.len() / (rows * inner).max(1), inner];
+        let parts: Vec<Vec<S::Challenge>> = weights.iter().map(|w| self.middle(split, w)).collect();
+        let row = |r: usize| parts.iter().flat_map(move |part| part[r * inner..(r + 1) * inner].iter().copied());
+        self.cells = Cells::Table((0..rows).flat_map(row).collect());
     }
 
     /// Sums out several axes, the longest first so that the least is left for the others.

@@ -87,6 +87,7 @@ fn other_statements<S: Suite>(setup: &Setup) -> Result<Vec<(String, Statement, b
         Relation::Einsum(r) => r.scope.push('x'),
         Relation::Lookup(r) => r.scope.push('x'),
         Relation::Affine(r) => r.scope.push('x'),
+        Relation::View(r) => r.scope.push('x'),
     }
     scope.program = with_relation(&scope.program, setup.relation, &scope.relation);
     others.push(("another scope".to_owned(), scope, false));
@@ -96,7 +97,7 @@ fn other_statements<S: Suite>(setup: &Setup) -> Result<Vec<(String, Statement, b
             others.extend(other_tables(setup, lookup));
         }
         Relation::Einsum(einsum) => others.extend(other_indices(setup, einsum)?),
-        Relation::Affine(_) => {}
+        Relation::Affine(_) | Relation::View(_) => {}
     }
     others.retain(|(_, statement, _)| makes_sense(statement, S::max_magnitude()));
     Ok(others)

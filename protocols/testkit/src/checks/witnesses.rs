@@ -108,6 +108,6 @@ fn holds(setup: &Setup, witness: &Witness) -> Result<bool, Failure> {
             });
             Ok(rows_exist && statement.advice.is_empty())
         }
-        Relation::Affine(_) => Ok(false),
+        Relation::Affine(_) | Relation::View(_) => Ok(false),
     }
 }
