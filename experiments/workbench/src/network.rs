@@ -162,6 +162,7 @@ fn dense_spec(path: &KeyPath, dense: &spec::Dense, name: &str, data: &mut Data) 
             spec::Activation::Relu => Nonlinearity::Relu,
         },
         bits: dense.bits,
+        per_channel: false,
         limb_bits: dense.limb_bits,
     }))
 }

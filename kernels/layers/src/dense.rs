@@ -8,10 +8,16 @@
 //! | D1 | `product = Σ_i x_bi·w_oi` | Einsum `bi,oi->bo`; magnitude at most `n·X·W` |
 //! | D2 | `bias-rows = one_b·b_o` | Einsum `b,o->bo`; `b_o` in every true cell |
 //! | D3 | `acc = m·product + m·bias-rows` | Affine |
-//! | D4 | `acc + 2^(t-1) = z·2^t + rem`; `(z, y)` in the clamp table | `z = floor((acc + 2^(t-1))/2^t)`, unique |
+//! | D4 | `acc + 2^(t-1) = z·2^t + rem`, `y = clamp(z)` | `z = floor((acc + 2^(t-1))/2^t)`, unique |
 //!
 //! `X = 2^(B-1)` bounds the input, `W` the weights. Only D4 commits to anything: product, bias and accumulator
 //! are virtual, so a claim on the accumulator passes through D3 and ends, by D1 and D2, on input, weight and bias.
+//!
+//! **An input of more axes** is read as if flattened: for `[b, c, h, w]` the weight has the shape `[o, c, h, w]`, and D1
+//! is the Einsum `bchw,ochw->bo`. Nothing is moved and nothing is proven about it.
+//!
+//! **One scale per output** (`per_channel`) gives every row of the weight, and every `b_o`, a step of its own. D3 is then
+//! `sum = product + bias-rows` and `acc = sum·m_o`, the latter an Einsum `bo,o->bo` with a fixed `m`.
 //!
 //! **The bias must only touch true cells.** Tensors are padded with zeros, so the extension of "add `b_o` to every
 //! row" is `b~(r_o)` times the extension of the *true* rows' indicator, not `b~(r_o)` alone. `one` is that indicator: a
@@ -19,15 +25,16 @@
 //! verifier, so it can hold nothing but ones, and the verifier evaluates it itself in `O(rows)`: no opening, and
 //! nothing to trust in the key. The zero padding of `one` and of `b` is what makes padded rows and columns zero.
 //!
-//! ReLU costs nothing: it is the clamp table `z -> clamp(z, 0, hi)` in place of `z -> clamp(z, lo, hi)`. Rounding
-//! comes first, so `z = 0` is `acc/2^t` in `[-1/2, 1/2)`.
+//! ReLU costs nothing: `y` is clamped to `[0, hi]` in place of `[lo, hi]`. Rounding comes first, so `z = 0` is
+//! `acc/2^t` in `[-1/2, 1/2)`.
 //!
-//! The clamp table is sized by `max_o (X·Σ_i |w_oi| + |b_o|)`, which every admissible input respects, so the
-//! honest prover never fails. What must not wrap is judged by the weaker `n·X·W + max |b_o|`: that is all
-//! [`zkml_core::Program::check`] knows.
+//! The clamping covers `max_o (X·Σ_i |w_oi| + |b_o|)`, which every admissible input respects, so the honest prover
+//! never fails. That is far more than a calibration sample shows if there are thousands of inputs: then the clamping
+//! avoids its table ([`crate::saturate`]). What must not wrap is judged by the weaker `n·X·W + max |b_o|`: that is
+//! all [`zkml_core::Program::check`] knows.
 //!
-//! Cost: `t/l + 1` lookups and as many committed cells per output; nothing per weight but the opening of one claim
-//! on the weight. See `papers/dense.md`.
+//! Cost: `t/l + 1` lookups and as many committed cells per output with a clamp table; nothing per weight but the
+//! opening of one claim on the weight. See `papers/dense.md` and `papers/requantisation.md`.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -37,6 +44,7 @@ use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, first, sole};
 use crate::lowering::{Activation, Lowering, Recorder};
 use crate::matmul::Matrix;
 use crate::requantise::{Accumulator, Requantisation, Rescaling};
+use crate::weights::Weights;
 use crate::{LayerError, Quantisation};
 
 /// Accumulators stay below two to this power, before the multiplier.
@@ -53,14 +61,14 @@ pub enum Nonlinearity {
     Relu,
 }
 
-/// A dense layer `f(x·Wᵀ + b)` over `[rows, inputs]`.
+/// A dense layer `f(x·Wᵀ + b)` over `[rows, …]`, every row flattened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dense {
     /// The layer's name.
     pub name: String,
     /// Real weights `[outputs, inputs]`, row-major.
     pub weight: Vec<f64>,
-    /// Length of an input row.
+    /// Cells of an input row.
     pub inputs: usize,
     /// One real number per output.
     pub bias: Option<Vec<f64>>,
@@ -68,6 +76,9 @@ pub struct Dense {
     pub nonlinearity: Nonlinearity,
     /// Bits of the quantised weights and output, sign included.
     pub bits: u32,
+    /// One scale per row of the weight, not one for all.
+    #[serde(default)]
+    pub per_channel: bool,
     /// Width of the range-checked limbs; `None` chooses the cheapest.
     pub limb_bits: Option<u32>,
 }
@@ -82,9 +93,10 @@ impl Dense {
     /// Number of outputs, if weight and bias agree on it and rows of `input` fit.
     fn outputs(&self, input: &Shape) -> Result<usize, LayerError> {
         let refuse = |what: String| Err(LayerError::shape(&self.name, what));
-        let [_, columns] = *input.dims() else {
-            return refuse(format!("the input is {input}; it must be [rows, n]"));
+        let [_, _, ..] = *input.dims() else {
+            return refuse(format!("the input is {input}; it must be [rows, n], or rows of more axes"));
         };
+        let columns: usize = input.dims().iter().skip(1).product();
         if columns != self.inputs {
             return refuse(format!("the weight is for rows of {}, the input has rows of {columns}", self.inputs));
         }
@@ -107,11 +119,11 @@ impl Dense {
         }
     }
 
-    /// The bias in units of the accumulator, `step` each.
-    fn quantised_bias(&self, step: f64) -> Result<Option<Vec<i64>>, LayerError> {
+    /// The bias in units of the accumulator, `steps[o]` each.
+    fn quantised_bias(&self, steps: &[f64]) -> Result<Option<Vec<i64>>, LayerError> {
         let Some(bias) = &self.bias else { return Ok(None) };
         let limit = (1_i64 << MAX_ACCUMULATOR_BITS) as f64;
-        let integer = |(index, value): (usize, &f64)| {
+        let integer = |(index, (value, step)): (usize, (&f64, &f64))| {
             let scaled = (value / step).round();
             if scaled.abs() < limit {
                 return Ok(scaled as i64);
@@ -119,67 +131,71 @@ impl Dense {
             let what = format!("bias value {index} is {value:e}: too large for products with a step of {step:e}");
             Err(LayerError::parameter(&self.name, what))
         };
-        bias.iter().enumerate().map(integer).collect::<Result<_, _>>().map(Some)
+        bias.iter().zip(steps).enumerate().map(integer).collect::<Result<_, _>>().map(Some)
     }
 
     /// Quantised weights and bias, their bounds, and how accumulators become outputs.
-    fn plan(&self, builder: &Lowering, input: Quantisation) -> Result<Plan, LayerError> {
-        let quantisation = Quantisation::calibrate(&self.name, self.bits, &self.weight)?;
-        let weight = quantisation.quantise(&self.weight);
-        let step = input.scale * quantisation.scale;
-        let bias = self.quantised_bias(step)?;
-        let limits = Limits::new(&weight, self.inputs, bias.as_deref(), input)
+    fn plan(&self, builder: &Lowering, input: Quantisation, outputs: usize) -> Result<Plan, LayerError> {
+        let weights = Weights::quantise(&self.name, self.bits, &self.weight, outputs, self.per_channel)?;
+        let steps: Vec<f64> = weights.scales.iter().map(|scale| scale * input.scale).collect();
+        let bias = self.quantised_bias(&steps)?;
+        let limits = Limits::new(&weights, self.inputs, bias.as_deref(), input)
             .ok_or_else(|| LayerError::parameter(&self.name, "the sums are too large; use fewer bits"))?;
-        let worst = limits.honest as f64 * step;
+        let proven = limits.product + limits.bias;
+        let accumulators: Vec<Accumulator> =
+            steps.iter().zip(&limits.honest).map(|(&step, &honest)| Accumulator { step, honest, proven }).collect();
+        let worst = accumulators.iter().map(|a| a.honest as f64 * a.step).fold(0.0, f64::max);
         let largest = builder.output_largest().filter(|&l| l > 0.0).unwrap_or(worst);
         let target = Quantisation::for_largest(&self.name, self.bits, largest)?;
-        let accumulator = Accumulator { step, honest: limits.honest, proven: limits.product + limits.bias };
-        let mut rescaling = Rescaling::plan(&self.name, accumulator, target, builder.limb_bits())?;
+        let mut rescaling = if self.per_channel {
+            Rescaling::plan_channels(&self.name, &accumulators, target, builder.limb_bits())?
+        } else {
+            let honest = limits.honest.iter().copied().max().unwrap_or(1);
+            let step = steps.first().copied().unwrap_or(1.0);
+            Rescaling::plan(&self.name, Accumulator { step, honest, proven }, target, builder.limb_bits())?
+        };
         if self.nonlinearity == Nonlinearity::Relu {
             rescaling.clamp.lo = 0;
         }
-        Ok(Plan { weight, bias, limits, rescaling })
+        Ok(Plan { weights, bias, limits, rescaling })
     }
 }
 
 /// Bounds on magnitudes, in units of the accumulator.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Limits {
-    /// Of a weight; at least 1.
-    weight: i64,
     /// Of a product, from the bounds of input and weight alone.
     product: i64,
     /// Of a bias; 0 without one.
     bias: i64,
     /// Of `Σ_i |x_bi·w_oi|` for the weights at hand.
     sum: i64,
-    /// Of a sum with its bias, for the weights at hand.
-    honest: i64,
+    /// Of a sum with its bias, for the weights at hand; one per output, at least 1.
+    honest: Vec<i64>,
 }
 
 impl Limits {
     /// `None` if something reaches `2^MAX_ACCUMULATOR_BITS`.
-    fn new(weight: &[i64], inputs: usize, bias: Option<&[i64]>, input: Quantisation) -> Option<Self> {
+    fn new(weights: &Weights, inputs: usize, bias: Option<&[i64]>, input: Quantisation) -> Option<Self> {
         let largest_input = -input.bounds().lo;
-        let largest = weight.iter().map(|w| w.abs()).max()?.max(1);
         let below = |v: i128| i64::try_from(v).ok().filter(|&v| v < 1 << MAX_ACCUMULATOR_BITS);
-        let product = below(inputs as i128 * i128::from(largest_input) * i128::from(largest))?;
-        let (mut sum, mut honest, mut largest_bias) = (0, 0, 0);
+        let product = below(inputs as i128 * i128::from(largest_input) * i128::from(weights.largest))?;
+        let mut limits = Self { product, bias: 0, sum: 0, honest: Vec::new() };
         // With the product's bound, no sum of a row overflows.
-        for (o, row) in weight.chunks(inputs).enumerate() {
+        for (o, row) in weights.values.chunks(inputs).enumerate() {
             let own = row.iter().map(|w| w.abs()).sum::<i64>() * largest_input;
             let bias = bias.and_then(|b| b.get(o)).map_or(0, |b| b.abs());
-            sum = sum.max(own);
-            honest = honest.max(own + bias);
-            largest_bias = largest_bias.max(bias);
+            limits.sum = limits.sum.max(own);
+            limits.bias = limits.bias.max(bias);
+            limits.honest.push((own + bias).max(1));
         }
-        Some(Self { weight: largest, product, bias: largest_bias, sum, honest: honest.max(1) })
+        Some(limits)
     }
 }
 
 #[derive(Debug)]
 struct Plan {
-    weight: Vec<i64>,
+    weights: Weights,
     bias: Option<Vec<i64>>,
     limits: Limits,
     rescaling: Rescaling,
@@ -218,12 +234,14 @@ impl Kernel for Dense {
     fn lower(&self, builder: &mut Lowering, inputs: &[&Activation]) -> Result<(Activation, Box<dyn Step>), LayerError> {
         let input = *sole(&self.name, inputs)?;
         let shape = self.output_shape(std::slice::from_ref(&input.shape))?;
-        let plan = self.plan(builder, input.quantisation)?;
-        let sums = Sums::lower(builder, &shape, input, self.inputs, &plan)?;
-        let requantisation = Requantisation::lower(builder, &shape, sums.accumulator, plan.rescaling)?;
+        let outputs = self.outputs(&input.shape)?;
+        let plan = self.plan(builder, input.quantisation, outputs)?;
+        let sums = Sums::lower(builder, &shape, input, &plan)?;
+        let proven = plan.limits.product + plan.limits.bias;
+        let requantisation = Requantisation::of_terms(builder, &shape, sums.terms(), proven, plan.rescaling.clone())?;
         let quantisation = plan.rescaling.output;
         let output = Activation { tensor: requantisation.output(), shape, quantisation };
-        let matrix = Matrix::new(&plan.weight, self.inputs, plan.limits.sum);
+        let matrix = Matrix::new(&plan.weights.values, self.inputs, plan.limits.sum);
         let (bias, rescaling) = (plan.bias, plan.rescaling);
         Ok((output, Box::new(LoweredDense { matrix, bias, rescaling, sums, requantisation })))
     }
@@ -233,47 +251,43 @@ fn axis(layer: &str, length: usize) -> Result<Shape, LayerError> {
     Shape::new([length]).ok_or_else(|| LayerError::shape(layer, "an axis is empty"))
 }
 
-/// D1 to D3.
+/// D1 and D2.
 #[derive(Debug)]
 struct Sums {
     product: TensorId,
     /// `one` and `bias-rows`.
     bias: Option<(TensorId, TensorId)>,
-    accumulator: TensorId,
 }
 
 impl Sums {
-    fn lower(
-        builder: &mut Lowering,
-        shape: &Shape,
-        input: &Activation,
-        inputs: usize,
-        plan: &Plan,
-    ) -> Result<Self, LayerError> {
-        let Limits { weight: largest, product: most, bias: most_bias, .. } = plan.limits;
-        let (rows, outputs) = (input.shape.dims().first().copied().unwrap_or(1), plan.weight.len() / inputs.max(1));
-        let matrix = Shape::new([outputs, inputs])
-            .ok_or_else(|| LayerError::shape(builder.layer(), "the weight is empty or too large"))?;
-        let weight = builder.fixed("weight", &matrix, Bounds::new(-largest, largest), plan.weight.clone());
+    fn lower(builder: &mut Lowering, shape: &Shape, input: &Activation, plan: &Plan) -> Result<Self, LayerError> {
+        let &[rows, outputs] = shape.dims() else {
+            return Err(LayerError::shape(builder.layer(), format!("the output is {shape}; it must be [rows, n]")));
+        };
+        let mut dims = input.shape.dims().to_vec();
+        let summed: String = "ijklmnpqrstuvwx".chars().take(dims.len() - 1).collect();
+        dims.iter_mut().take(1).for_each(|rows| *rows = outputs);
+        let matrix =
+            Shape::new(dims).ok_or_else(|| LayerError::shape(builder.layer(), "the weight is empty or too large"))?;
+        let (largest, most) = (plan.weights.largest, plan.limits.product);
+        let weight = builder.fixed("weight", &matrix, Bounds::new(-largest, largest), plan.weights.values.clone());
         let product = builder.value("product", shape, -most, most);
-        builder.einsum("product", "bi,oi->bo", product, &[input.tensor, weight])?;
-        let multiplier = plan.rescaling.multiplier;
-        let mut terms = vec![(multiplier, product)];
-        let mut broadcast = None;
-        if let Some(values) = &plan.bias {
-            let (rows, outputs) = (axis(builder.layer(), rows)?, axis(builder.layer(), outputs)?);
-            let one = builder.tensor("one", &rows, Bounds::new(1, 1), Residence::Public);
-            let bias = builder.fixed("bias", &outputs, Bounds::new(-most_bias, most_bias), values.clone());
-            let spread = builder.value("bias-rows", shape, -most_bias, most_bias);
-            builder.einsum("bias-rows", "b,o->bo", spread, &[one, bias])?;
-            terms.push((multiplier, spread));
-            broadcast = Some((one, spread));
-        }
-        // `Rescaling::plan` keeps this below `2^62`.
-        let most = multiplier * (most + most_bias);
-        let accumulator = builder.value("accumulator", shape, -most, most);
-        builder.affine("accumulator", accumulator, terms, 0);
-        Ok(Self { product, bias: broadcast, accumulator })
+        builder.einsum("product", &format!("b{summed},o{summed}->bo"), product, &[input.tensor, weight])?;
+        let Some(values) = &plan.bias else { return Ok(Self { product, bias: None }) };
+        let most = plan.limits.bias;
+        let (rows, outputs) = (axis(builder.layer(), rows)?, axis(builder.layer(), outputs)?);
+        let one = builder.tensor("one", &rows, Bounds::new(1, 1), Residence::Public);
+        let bias = builder.fixed("bias", &outputs, Bounds::new(-most, most), values.clone());
+        let spread = builder.value("bias-rows", shape, -most, most);
+        builder.einsum("bias-rows", "b,o->bo", spread, &[one, bias])?;
+        Ok(Self { product, bias: Some((one, spread)) })
+    }
+
+    /// The accumulator, before the multiplier.
+    fn terms(&self) -> Vec<(i64, TensorId)> {
+        let mut terms = vec![(1, self.product)];
+        terms.extend(self.bias.map(|(_, spread)| (1, spread)));
+        terms
     }
 }
 
@@ -288,31 +302,27 @@ struct LoweredDense {
 
 impl Step for LoweredDense {
     fn infer(&self, inputs: &[&[i64]]) -> Vec<i64> {
-        let input = first(inputs);
+        let rescaling = &self.rescaling;
         match &self.bias {
-            Some(bias) => self.matrix.multiply(input, |o, sum| self.rescaling.output(sum + bias[o])),
-            None => self.matrix.multiply(input, |_, sum| self.rescaling.output(sum)),
+            Some(bias) => self.matrix.multiply(first(inputs), |o, sum| rescaling.channel_output(o, sum + bias[o])),
+            None => self.matrix.multiply(first(inputs), |o, sum| rescaling.channel_output(o, sum)),
         }
     }
 
     /// Records the virtual tensors too: the generic evaluation of an einsum is far slower than this product.
     fn record(&self, inputs: &[&[i64]], recorder: &mut Recorder) -> Vec<i64> {
-        let input = first(inputs);
-        let products = self.matrix.multiply(input, |_, sum| sum);
-        let sums = match (&self.bias, self.sums.bias) {
-            (Some(bias), Some((one, spread))) => {
-                let rows = products.len() / bias.len().max(1);
-                recorder.set(one, vec![1; rows]);
-                recorder.set(spread, bias.repeat(rows));
-                let rows = products.par_chunks(bias.len());
-                rows.flat_map_iter(|row| row.iter().zip(bias).map(|(sum, b)| sum + b)).collect()
-            }
-            _ => products.clone(),
+        let products = self.matrix.multiply(first(inputs), |_, sum| sum);
+        let (Some(bias), Some((one, spread))) = (&self.bias, self.sums.bias) else {
+            let outputs = self.requantisation.record(&products, recorder);
+            recorder.set(self.sums.product, products);
+            return outputs;
         };
+        let rows = products.len() / bias.len().max(1);
+        recorder.set(one, vec![1; rows]);
+        recorder.set(spread, bias.repeat(rows));
+        let rows = products.par_chunks(bias.len());
+        let sums: Vec<i64> = rows.flat_map_iter(|row| row.iter().zip(bias).map(|(sum, b)| sum + b)).collect();
         recorder.set(self.sums.product, products);
-        let outputs = self.requantisation.record(&sums, recorder);
-        let multiplier = self.rescaling.multiplier;
-        recorder.set(self.sums.accumulator, sums.par_iter().map(|sum| multiplier * sum).collect());
-        outputs
+        self.requantisation.record(&sums, recorder)
     }
 }

@@ -25,7 +25,7 @@
 //! | [`lowered`] | [`Lowered`]: the program, its forward pass, its accuracy |
 //! | [`lowering`] | the builder that kernels emit tensors and relations through |
 //! | [`limbs`] | non-negativity by range-checked limbs |
-//! | [`requantise`] | division by `2^t` with rounding, and clamping |
+//! | [`requantise`], [`saturate`] | division by `2^t` with rounding; clamping |
 //! | [`quantise`], [`accuracy`] | real numbers to integers, and what that costs |
 //! | [`evaluate`] | virtual tensors from their definitions |
 //! | [`check`] | a plain checker of a witness, cell by cell, modulo the field |
@@ -48,6 +48,8 @@ pub mod network;
 pub mod quantise;
 pub mod requantise;
 pub mod rmsnorm;
+pub mod saturate;
+mod weights;
 
 pub use accuracy::Accuracy;
 pub use check::{Violation, check_witness};

@@ -8,6 +8,11 @@ use zkml_device::Column;
 
 use crate::Quantisation;
 
+/// One index letter per axis of a tensor of at most 16 axes: batch, then output channel, then the rest.
+pub(crate) fn letters(axes: usize) -> String {
+    "bohwdefgijklmnpq".chars().take(axes).collect()
+}
+
 /// A tensor that flows from one layer to the next.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Activation {

@@ -183,7 +183,7 @@ impl Kernel for RmsNorm {
         let normalised = Normalisation::lower(builder, &rows, sum)?;
         let root = InverseRoot::lower(builder, &rows, normalised.output)?;
         let scaled = self.scaling(builder, &rows, input, &plan, root.root, normalised.power)?;
-        let requantisation = Requantisation::lower(builder, &input.shape, scaled, plan.rescaling)?;
+        let requantisation = Requantisation::lower(builder, &input.shape, scaled, plan.rescaling.clone())?;
         let output = Activation {
             tensor: requantisation.output(),
             shape: input.shape.clone(),

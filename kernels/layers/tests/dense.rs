@@ -1,17 +1,16 @@
 //! The kernel `dense`: the program accepts exactly the integers of an independent model.
 
+mod common;
+
+use common::{P, id, parameter, put, refused_by_bounds, refused_by_equation, refused_by_lookup, scalar, table, values};
 use proptest::prelude::*;
-use zkml_core::{Goldilocks, Relation, Shape, Suite, TensorId, Witness};
+use zkml_core::{Goldilocks, Shape, Suite, Witness};
 use zkml_layers::{
-    Dense, InputSpec, LayerSpec, Lowered, NetworkSpec, Nonlinearity, Quantisation, RmsNorm, Violation, check_witness,
-    lower,
+    Dense, InputSpec, LayerSpec, Lowered, NetworkSpec, Nonlinearity, Quantisation, RmsNorm, check_witness, lower,
 };
 
-/// The Goldilocks prime.
-const P: i128 = (1 << 64) - (1 << 32) + 1;
-
 fn dense(weight: Vec<f64>, inputs: usize, bias: Option<Vec<f64>>, nonlinearity: Nonlinearity) -> Dense {
-    Dense { name: "dense".to_owned(), weight, inputs, bias, nonlinearity, bits: 8, limb_bits: None }
+    Dense { name: "dense".to_owned(), weight, inputs, bias, nonlinearity, bits: 8, per_channel: false, limb_bits: None }
 }
 
 /// A network over `rows` rows with input scale 0.02, calibrated on a sample that extreme inputs exceed.
@@ -31,23 +30,9 @@ fn scaled(rows: usize, layer: Dense, sample: Option<Vec<f64>>) -> Lowered {
     lower(&NetworkSpec { input, layers: vec![LayerSpec::Dense(layer).into()], sample }).unwrap()
 }
 
-fn id(lowered: &Lowered, name: &str) -> TensorId {
-    let position = lowered.program.tensors().iter().position(|t| t.name == name);
-    TensorId(position.unwrap_or_else(|| panic!("no tensor {name}")))
-}
-
-fn values(lowered: &Lowered, witness: &Witness, name: &str) -> Vec<i64> {
-    witness.get(id(lowered, name)).unwrap().to_i64()
-}
-
-fn parameter(lowered: &Lowered, name: &str) -> i128 {
-    let (_, value) = lowered.layers[0].parameters.iter().find(|(n, _)| *n == name).unwrap();
-    value.parse().unwrap()
-}
-
 /// The layer's outputs in `i128`, by the plain triple loop.
 fn model(lowered: &Lowered, layer: &Dense, input: &[i64]) -> Vec<i64> {
-    let (m, t) = (parameter(lowered, "multiplier"), parameter(lowered, "shift") as u32);
+    let (m, t) = (parameter(lowered, "dense", "multiplier"), parameter(lowered, "dense", "shift") as u32);
     let largest = layer.weight.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
     let step = if largest > 0.0 { largest / f64::from((1 << (layer.bits - 1)) - 1) } else { 1.0 };
     let top = (1_i128 << (layer.bits - 1)) - 1;
@@ -69,34 +54,11 @@ fn model(lowered: &Lowered, layer: &Dense, input: &[i64]) -> Vec<i64> {
     output
 }
 
-/// The honest witness, accepted; compared with the model and with plain inference.
+/// The honest witness, accepted; compared with the model.
 fn accept(lowered: &Lowered, layer: &Dense, input: &[i64]) -> Witness {
-    lowered.program.check(Goldilocks::max_magnitude()).unwrap();
-    let witness = lowered.forward(input).unwrap();
-    check_witness::<Goldilocks>(&lowered.program, &witness).unwrap();
-    let output = witness.get(lowered.output).unwrap().to_i64();
-    assert_eq!(output, lowered.infer(input).unwrap());
-    assert_eq!(output, model(lowered, layer, input));
-    for (tensor, info) in lowered.program.tensors().iter().enumerate() {
-        let (lo, hi) = witness.get(TensorId(tensor)).unwrap().range().unwrap();
-        assert!(info.bounds.lo <= lo && hi <= info.bounds.hi, "{} reaches [{lo}, {hi}]", info.name);
-    }
+    let witness = common::accept(lowered, input);
+    assert_eq!(witness.get(lowered.output).unwrap().to_i64(), model(lowered, layer, input));
     witness
-}
-
-/// The virtual tensors that the kernel recorded are those of their definitions.
-fn recorded_equals_defined(lowered: &Lowered, witness: &Witness) {
-    let mut bare = Witness::default();
-    for (tensor, info) in lowered.program.tensors().iter().enumerate() {
-        if info.residence != zkml_core::Residence::Virtual {
-            bare.set(TensorId(tensor), witness.get(TensorId(tensor)).unwrap().clone());
-        }
-    }
-    zkml_layers::evaluate::fill_virtual(&lowered.program, &mut bare).unwrap();
-    for (tensor, info) in lowered.program.tensors().iter().enumerate() {
-        let [recorded, defined] = [witness, &bare].map(|w| w.get(TensorId(tensor)).unwrap().to_i64());
-        assert_eq!(recorded, defined, "{}", info.name);
-    }
 }
 
 proptest! {
@@ -123,7 +85,6 @@ proptest! {
         let input: Vec<i64> = (0..rows * inputs).map(|_| rng.random_range(-most..most)).collect();
         let lowered = if bits > 8 { uncalibrated(rows, layer.clone()) } else { network(rows, layer.clone()) };
         let witness = accept(&lowered, &layer, &input);
-        recorded_equals_defined(&lowered, &witness);
         // Against the float layer on the same inputs: weights and output are each rounded once; clamping aside.
         let real = lowered.input_quantisation.dequantise(&input);
         let step = lowered.output_quantisation.scale;
@@ -156,8 +117,7 @@ fn extreme_inputs_and_weights() {
             input.extend(vec![127; inputs]);
             input.extend((0..inputs).map(|i| if i.is_multiple_of(2) { -128 } else { 127 }));
             input.extend((0..inputs).map(|i| i64::from(i == 0)));
-            let witness = accept(&lowered, &layer, &input);
-            recorded_equals_defined(&lowered, &witness);
+            accept(&lowered, &layer, &input);
         }
     }
 }
@@ -218,61 +178,20 @@ mod forgeries {
         (lowered, witness)
     }
 
-    /// Puts `value` in the first cell.
-    fn put(lowered: &Lowered, witness: &mut Witness, name: &str, value: i64) {
-        let mut column = values(lowered, witness, name);
-        column[0] = value;
-        witness.set_i64(&lowered.program, id(lowered, name), column);
-    }
-
-    fn scalar(lowered: &Lowered, witness: &Witness, name: &str) -> i64 {
-        values(lowered, witness, name)[0]
-    }
-
-    fn limbs(lowered: &Lowered) -> usize {
-        parameter(lowered, "shift") as usize / 8
-    }
-
-    fn remainder(lowered: &Lowered, witness: &Witness) -> i64 {
-        (0..limbs(lowered)).map(|k| scalar(lowered, witness, &format!("dense/remainder.{k}")) << (8 * k)).sum()
-    }
-
-    /// Writes a remainder, the excess (or the sign) in the top limb.
-    fn put_remainder(lowered: &Lowered, witness: &mut Witness, value: i64) {
-        let count = limbs(lowered);
-        for k in 0..count {
-            let limb = if k + 1 == count { value >> (8 * k) } else { value >> (8 * k) & 255 };
-            put(lowered, witness, &format!("dense/remainder.{k}"), limb);
-        }
-    }
-
-    fn refused_by_lookup(lowered: &Lowered, witness: &Witness, tensor: &str) {
-        match check_witness::<Goldilocks>(&lowered.program, witness) {
-            Err(Violation::Lookup { tensors, .. }) => assert!(tensors.contains(tensor), "{tensors}, not {tensor}"),
-            other => panic!("expected a failed lookup of {tensor}, got {other:?}"),
-        }
-    }
-
-    fn refused_by_equation(lowered: &Lowered, witness: &Witness, expected: &str) {
-        match check_witness::<Goldilocks>(&lowered.program, witness) {
-            Err(Violation::Equation { scope, .. }) => assert_eq!(scope, expected),
-            other => panic!("expected {expected} to fail, got {other:?}"),
-        }
-    }
-
     #[test]
     fn another_quotient() {
         let (lowered, witness) = honest();
-        let shift = parameter(&lowered, "shift") as u32;
-        let (z, rem) = (scalar(&lowered, &witness, "dense/quotient"), remainder(&lowered, &witness));
+        let shift = parameter(&lowered, "dense", "shift") as u32;
+        let z = scalar(&lowered, &witness, "dense/quotient");
+        let rem = common::limbs_at(&lowered, &witness, "dense/remainder", 0);
         for step in [1, -1] {
             let mut forged = witness.clone();
             put(&lowered, &mut forged, "dense/quotient", z + step);
             put(&lowered, &mut forged, "dense/output", (z + step).clamp(-128, 127));
             refused_by_equation(&lowered, &forged, "dense/requantise");
             // Carried into the remainder: negative, or 2^t and more.
-            put_remainder(&lowered, &mut forged, rem - (step << shift));
-            refused_by_lookup(&lowered, &forged, &format!("dense/remainder.{}", limbs(&lowered) - 1));
+            let last = common::put_limbs_at(&lowered, &mut forged, "dense/remainder", 0, rem - (step << shift));
+            refused_by_lookup(&lowered, &forged, &last);
         }
     }
 
@@ -315,8 +234,7 @@ mod forgeries {
         for other in [0, 2, -1] {
             let mut forged = witness.clone();
             put(&lowered, &mut forged, "dense/one", other);
-            let verdict = check_witness::<Goldilocks>(&lowered.program, &forged);
-            assert!(matches!(verdict, Err(Violation::Bounds { .. })), "{verdict:?}");
+            refused_by_bounds(&lowered, &forged);
         }
     }
 
@@ -334,11 +252,7 @@ mod forgeries {
     }
 
     fn in_clamp_table(lowered: &Lowered, z: i64, y: i64) -> bool {
-        let table = lowered.program.relations().iter().find_map(|r| match r {
-            Relation::Lookup(l) if l.scope == "dense/clamp" => Some(&l.table),
-            _ => None,
-        });
-        table.unwrap().find(&[z, y]).is_some()
+        table(lowered, "dense/clamp").find(&[z, y]).is_some()
     }
 
     #[test]
@@ -379,23 +293,22 @@ mod forgeries {
         }
         let mut forged = witness;
         put(&lowered, &mut forged, "dense/output", -1);
-        let verdict = check_witness::<Goldilocks>(&lowered.program, &forged);
-        assert!(matches!(verdict, Err(Violation::Bounds { .. })), "{verdict:?}");
+        refused_by_bounds(&lowered, &forged);
     }
 
     /// `z = (acc + 2^(t-1) - rem)/2^t` has a solution modulo `p` for every remainder; the clamp table refuses it.
     #[test]
     fn wrapped_quotient() {
         let (lowered, witness) = honest();
-        let shift = parameter(&lowered, "shift") as u32;
+        let shift = parameter(&lowered, "dense", "shift") as u32;
         let accumulator = i128::from(scalar(&lowered, &witness, "dense/accumulator"));
-        let other = remainder(&lowered, &witness) ^ 1;
+        let other = common::limbs_at(&lowered, &witness, "dense/remainder", 0) ^ 1;
         // 2^64 = 2^32 - 1 and 2^96 = -1 modulo p, so 2^-t = -2^(96-t).
         let product = (0..96 - shift).fold(accumulator + (1 << (shift - 1)) - i128::from(other), |v, _| 2 * v % P);
         let wrapped = (-product).rem_euclid(P);
         let wrapped = i64::try_from(if wrapped > P / 2 { wrapped - P } else { wrapped }).unwrap();
         let mut forged = witness;
-        put_remainder(&lowered, &mut forged, other);
+        common::put_limbs_at(&lowered, &mut forged, "dense/remainder", 0, other);
         put(&lowered, &mut forged, "dense/quotient", wrapped);
         // The equation holds modulo p, so what refuses is the lookup.
         refused_by_lookup(&lowered, &forged, "dense/quotient");

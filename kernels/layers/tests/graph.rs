@@ -17,6 +17,7 @@ fn dense(name: &str) -> LayerSpec {
         bias: None,
         nonlinearity: Nonlinearity::None,
         bits: 8,
+        per_channel: false,
         limb_bits: None,
     })
 }

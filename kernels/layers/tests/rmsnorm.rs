@@ -1,12 +1,13 @@
 //! The kernel `rmsnorm`: the program accepts exactly the integers of an independent model.
 
+mod common;
+
+use common::{P, id, parameter, put, refused_by_equation, refused_by_lookup, scalar, signed, values};
 use proptest::prelude::*;
-use zkml_core::{Goldilocks, Program, Suite, TensorId, Witness};
+use zkml_core::{Goldilocks, Suite, TensorId, Witness};
 use zkml_layers::{LayerSpec, Lowered, NetworkSpec, Quantisation, RmsNorm, Violation, check_witness, lower};
 
 const K: i128 = 1 << 58;
-/// The Goldilocks prime.
-const P: i128 = (1 << 64) - (1 << 32) + 1;
 
 fn norm(name: &str, gain: Vec<f64>, eps: f64) -> RmsNorm {
     RmsNorm { name: name.to_owned(), gain, eps, output_bits: 8, limb_bits: None }
@@ -19,24 +20,6 @@ fn network(rows: usize, gain: &[f64], scale: f64, eps: f64, limb_bits: Option<u3
     let mut spec = NetworkSpec::calibrated([rows, gain.len()], 8, &sample, vec![LayerSpec::RmsNorm(layer)]).unwrap();
     spec.input.quantisation = Quantisation { bits: 8, scale };
     lower(&spec).unwrap()
-}
-
-fn id(lowered: &Lowered, name: &str) -> TensorId {
-    find(&lowered.program, name)
-}
-
-fn find(program: &Program, name: &str) -> TensorId {
-    let position = program.tensors().iter().position(|t| t.name == name);
-    TensorId(position.unwrap_or_else(|| panic!("no tensor {name}")))
-}
-
-fn values(lowered: &Lowered, witness: &Witness, name: &str) -> Vec<i64> {
-    witness.get(id(lowered, name)).unwrap().to_i64()
-}
-
-fn parameter(lowered: &Lowered, name: &str) -> i128 {
-    let (_, value) = lowered.layers[0].parameters.iter().find(|(n, _)| *n == name).unwrap();
-    value.parse().unwrap()
 }
 
 /// `(p, a', r)` by plain search in `i128`.
@@ -54,11 +37,12 @@ fn row_model(a: i128) -> (i128, i128, i128) {
 
 /// The layer's outputs in `i128`.
 fn model(lowered: &Lowered, input: &[i64], gain: &[i64]) -> Vec<i64> {
-    let (m, t) = (parameter(lowered, "multiplier"), parameter(lowered, "shift") as u32);
+    let (m, t) = (parameter(lowered, "norm", "multiplier"), parameter(lowered, "norm", "shift") as u32);
     input
         .chunks(gain.len())
         .flat_map(|row| {
-            let a = parameter(lowered, "epsilon") + row.iter().map(|&x| i128::from(x) * i128::from(x)).sum::<i128>();
+            let a = parameter(lowered, "norm", "epsilon")
+                + row.iter().map(|&x| i128::from(x) * i128::from(x)).sum::<i128>();
             let (p, _, r) = row_model(a);
             row.iter()
                 .zip(gain)
@@ -72,16 +56,9 @@ fn model(lowered: &Lowered, input: &[i64], gain: &[i64]) -> Vec<i64> {
 }
 
 fn accept(lowered: &Lowered, input: &[i64]) -> Witness {
-    lowered.program.check(Goldilocks::max_magnitude()).unwrap();
-    let witness = lowered.forward(input).unwrap();
-    check_witness::<Goldilocks>(&lowered.program, &witness).unwrap();
+    let witness = common::accept(lowered, input);
     let output = witness.get(lowered.output).unwrap().to_i64();
-    assert_eq!(output, lowered.infer(input).unwrap());
     assert_eq!(output, model(lowered, input, &values(lowered, &witness, "norm/gain")));
-    for (tensor, info) in lowered.program.tensors().iter().enumerate() {
-        let (lo, hi) = witness.get(TensorId(tensor)).unwrap().range().unwrap();
-        assert!(info.bounds.lo <= lo && hi <= info.bounds.hi, "{} reaches [{lo}, {hi}]", info.name);
-    }
     witness
 }
 
@@ -188,6 +165,10 @@ fn two_layers_share_tables_and_stay_attributable() {
 mod forgeries {
     use super::*;
 
+    fn put_limbs(lowered: &Lowered, witness: &mut Witness, name: &str, value: i64) -> String {
+        common::put_limbs_at(lowered, witness, name, 0, value)
+    }
+
     /// A small layer with an honest witness.
     fn honest() -> (Lowered, Witness) {
         let gain = [1.0, -0.75, 0.5, 1.25, 1.0];
@@ -196,43 +177,23 @@ mod forgeries {
         (lowered, witness)
     }
 
-    fn scalar(lowered: &Lowered, witness: &Witness, name: &str) -> i64 {
-        values(lowered, witness, name)[0]
-    }
-
-    /// Sets the first cell of a tensor.
-    fn put(lowered: &Lowered, witness: &mut Witness, name: &str, value: i64) {
-        let mut column = values(lowered, witness, name);
-        column[0] = value;
-        witness.set_i64(&lowered.program, id(lowered, name), column);
-    }
-
-    /// Writes `value` into limbs: true digits, and whatever does not fit into the last one.
-    fn put_limbs(lowered: &Lowered, witness: &mut Witness, name: &str, count: usize, value: i64) {
-        for k in 0..count {
-            let shifted = value >> (12 * k);
-            let limb = if k + 1 == count { shifted } else { shifted & 4095 };
-            put(lowered, witness, &format!("{name}.{k}"), limb);
-        }
-    }
-
     /// Recomputes everything after the window from forged `p`, `a'` and `r`, as a cheating prover would: all
     /// equations hold over the integers, and what cannot be right ends up outside its range.
     fn continue_with(lowered: &Lowered, witness: &mut Witness, power: i64, normalised: i64, root: i64) {
         put(lowered, witness, "norm/power", power);
         put(lowered, witness, "norm/normalised", normalised);
-        put_limbs(lowered, witness, "norm/above-window", 3, normalised - (1 << 28));
-        put_limbs(lowered, witness, "norm/below-window", 3, (1 << 30) - 1 - normalised);
+        put_limbs(lowered, witness, "norm/above-window", normalised - (1 << 28));
+        put_limbs(lowered, witness, "norm/below-window", (1 << 30) - 1 - normalised);
         put(lowered, witness, "norm/root", root);
-        put_limbs(lowered, witness, "norm/root", 2, root);
-        put_limbs(lowered, witness, "norm/root-complement", 2, (1 << 15) - root);
+        put_limbs(lowered, witness, "norm/root", root);
+        put_limbs(lowered, witness, "norm/root-complement", (1 << 15) - root);
         let under = (1 << 58) - root * root * normalised;
         put(lowered, witness, "norm/root-product", root * normalised);
         put(lowered, witness, "norm/root-square", root * root * normalised);
-        put_limbs(lowered, witness, "norm/under", 4, under);
-        put_limbs(lowered, witness, "norm/over", 4, (2 * root + 1) * normalised - 1 - under);
+        put_limbs(lowered, witness, "norm/under", under);
+        put_limbs(lowered, witness, "norm/over", (2 * root + 1) * normalised - 1 - under);
         put(lowered, witness, "norm/weight", root * power);
-        let multiplier = parameter(lowered, "multiplier") as i64;
+        let multiplier = parameter(lowered, "norm", "multiplier") as i64;
         put(lowered, witness, "norm/scaled-weight", root * power * multiplier);
         outputs(lowered, witness);
     }
@@ -240,7 +201,7 @@ mod forgeries {
     /// Recomputes the first row's accumulators and outputs from its weight.
     fn outputs(lowered: &Lowered, witness: &mut Witness) {
         let weight = scalar(lowered, witness, "norm/scaled-weight");
-        let shift = parameter(lowered, "shift") as u32;
+        let shift = parameter(lowered, "norm", "shift") as u32;
         let [x, gain] = ["input", "norm/gain"].map(|n| values(lowered, witness, n));
         let [mut acc, mut z, mut y] =
             ["norm/accumulator", "norm/quotient", "norm/output"].map(|n| values(lowered, witness, n));
@@ -259,20 +220,6 @@ mod forgeries {
         }
         for (k, limb) in limbs.into_iter().enumerate() {
             witness.set_i64(program, id(lowered, &format!("norm/remainder.{k}")), limb);
-        }
-    }
-
-    fn refused_by_lookup(lowered: &Lowered, witness: &Witness, tensor: &str) {
-        match check_witness::<Goldilocks>(&lowered.program, witness) {
-            Err(Violation::Lookup { tensors, .. }) => assert!(tensors.contains(tensor), "{tensors}, not {tensor}"),
-            other => panic!("expected a failed lookup of {tensor}, got {other:?}"),
-        }
-    }
-
-    fn refused_by_equation(lowered: &Lowered, witness: &Witness, expected: &str) {
-        match check_witness::<Goldilocks>(&lowered.program, witness) {
-            Err(Violation::Equation { scope, .. }) => assert_eq!(scope, expected),
-            other => panic!("expected {expected} to fail, got {other:?}"),
         }
     }
 
@@ -361,7 +308,7 @@ mod forgeries {
             let mut forged = witness.clone();
             let weight = scalar(&lowered, &witness, "norm/weight");
             put(&lowered, &mut forged, "norm/weight", factor * weight);
-            let multiplier = parameter(&lowered, "multiplier") as i64;
+            let multiplier = parameter(&lowered, "norm", "multiplier") as i64;
             put(&lowered, &mut forged, "norm/scaled-weight", factor * weight * multiplier);
             outputs(&lowered, &mut forged);
             refused_by_equation(&lowered, &forged, "norm/weight");
@@ -371,10 +318,8 @@ mod forgeries {
     #[test]
     fn another_quotient() {
         let (lowered, witness) = honest();
-        let shift = parameter(&lowered, "shift") as u32;
-        let count = (shift / 12) as usize;
-        let remainder = (0..count).map(|k| scalar(&lowered, &witness, &format!("norm/remainder.{k}")) << (12 * k));
-        let remainder: i64 = remainder.sum();
+        let shift = parameter(&lowered, "norm", "shift") as u32;
+        let remainder = common::limbs_at(&lowered, &witness, "norm/remainder", 0);
         let z = scalar(&lowered, &witness, "norm/quotient");
         for step in [1, -1] {
             let mut forged = witness.clone();
@@ -383,8 +328,8 @@ mod forgeries {
             // The remainder alone: wrong equation.
             refused_by_equation(&lowered, &forged, "norm/requantise");
             // Carried into the remainder: negative, or 2^t and more.
-            put_limbs(&lowered, &mut forged, "norm/remainder", count, remainder - (step << shift));
-            refused_by_lookup(&lowered, &forged, &format!("norm/remainder.{}", count - 1));
+            let last = put_limbs(&lowered, &mut forged, "norm/remainder", remainder - (step << shift));
+            refused_by_lookup(&lowered, &forged, &last);
         }
     }
 
@@ -409,11 +354,7 @@ mod forgeries {
     #[test]
     fn clamp_edges() {
         let (lowered, _) = honest();
-        let table = lowered.program.relations().iter().find_map(|r| match r {
-            zkml_core::Relation::Lookup(l) if l.scope == "norm/clamp" => Some(&l.table),
-            _ => None,
-        });
-        let table = table.unwrap();
+        let table = common::table(&lowered, "norm/clamp");
         for (z, y) in [(-129, -128), (-128, -128), (127, 127), (128, 127)] {
             assert!(table.find(&[z, y]).is_some(), "({z}, {y})");
         }
@@ -449,44 +390,26 @@ mod forgeries {
         let mut forged = witness.clone();
         continue_with(&lowered, &mut forged, p, a as i64, r);
         put(&lowered, &mut forged, "norm/root", signed(root));
-        put_limbs(&lowered, &mut forged, "norm/root", 2, signed(root));
-        put_limbs(&lowered, &mut forged, "norm/root-complement", 2, signed((1 << 15) - root));
+        put_limbs(&lowered, &mut forged, "norm/root", signed(root));
+        put_limbs(&lowered, &mut forged, "norm/root-complement", signed((1 << 15) - root));
         put(&lowered, &mut forged, "norm/root-product", signed(root * a % P));
         put(&lowered, &mut forged, "norm/root-square", (K - under) as i64);
-        put_limbs(&lowered, &mut forged, "norm/under", 4, under as i64);
+        put_limbs(&lowered, &mut forged, "norm/under", under as i64);
         let over = (2 * root * a + a - 1 - under).rem_euclid(P);
-        put_limbs(&lowered, &mut forged, "norm/over", 4, signed(over));
+        put_limbs(&lowered, &mut forged, "norm/over", signed(over));
         let weight = signed(root * i128::from(p) % P);
         put(&lowered, &mut forged, "norm/weight", weight);
-        let multiplier = parameter(&lowered, "multiplier");
+        let multiplier = parameter(&lowered, "norm", "multiplier");
         put(&lowered, &mut forged, "norm/scaled-weight", signed(i128::from(weight) * multiplier));
         outputs(&lowered, &mut forged);
         // All equations hold modulo p; the range checks of the root refuse.
-        let [equations, ranges] = [false, true].map(|lookups| {
-            let mut part = Program::default();
-            for t in lowered.program.tensors() {
-                part.tensor(t.name.clone(), t.shape.clone(), t.bounds, t.residence);
-            }
-            let wanted = |r: &&zkml_core::Relation| match r {
-                zkml_core::Relation::Lookup(l) => lookups && l.scope == "norm/range",
-                _ => !lookups,
-            };
-            for relation in lowered.program.relations().iter().filter(wanted) {
-                part.relation(relation.clone());
-            }
-            part
-        });
+        let equations = common::part(&lowered.program, |r| r.kind() != "lookup");
+        let ranges = common::part(&lowered.program, |r| r.scope() == "norm/range");
         check_witness::<Goldilocks>(&equations, &forged).unwrap();
         match check_witness::<Goldilocks>(&ranges, &forged) {
             Err(Violation::Lookup { tensors, .. }) => assert!(tensors.starts_with("norm/root"), "{tensors}"),
             other => panic!("{other:?}"),
         }
-    }
-
-    /// The representative of smallest magnitude modulo the field's characteristic.
-    fn signed(v: i128) -> i64 {
-        let v = v.rem_euclid(P);
-        i64::try_from(if v > P / 2 { v - P } else { v }).unwrap()
     }
 
     fn power_mod(base: i128, mut exponent: i128) -> i128 {
