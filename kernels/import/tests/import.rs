@@ -154,7 +154,7 @@ fn safetensors_by_name() {
 fn files_that_are_not_there_or_not_known() {
     let error = load(Path::new("absent.npy"), None).unwrap_err().to_string();
     assert!(error.starts_with("absent.npy: cannot be read"), "{error}");
-    assert!(load(Path::new("a.txt"), None).unwrap_err().to_string().contains(".safetensors or .npy"));
+    assert!(load(Path::new("a.txt"), None).unwrap_err().to_string().contains(".safetensors, .npy or .json"));
     let dir = TempDir::new().unwrap();
     let path = write(&dir, "a.npy", &npy(1, &header("<f4", "False", "(2,)"), &[0; 8]));
     assert!(load(&path, Some("x")).unwrap_err().to_string().contains("remove the name `x`"));
