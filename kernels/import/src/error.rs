@@ -185,7 +185,7 @@ pub enum ImportError {
     MissingValue {
         /// The file.
         file: String,
-        /// The node, or `output`.
+        /// The node.
         node: String,
         /// The value.
         value: String,

@@ -67,7 +67,7 @@ impl Graph {
         let Some(at) = self.nodes.iter().position(|n| n.operator == "Softmax" && n.output() == output) else { return };
         let node = self.nodes.remove(at);
         if let Some(x) = node.input(0) {
-            self.output = x.to_owned();
+            x.clone_into(&mut self.output);
             self.notes.push(format!("`{}` (Softmax) is left out: its input has the same order", node.name));
         }
     }
@@ -99,8 +99,13 @@ impl Graph {
             self.output.clone_from(original);
         }
         if !self.shapes.contains_key(&self.output) {
-            let (file, value) = (self.file.clone(), self.output.clone());
-            return Err(ImportError::MissingValue { file, node: "output".to_owned(), value });
+            let why = if self.constants.contains_key(&self.output) {
+                "does not depend on its input"
+            } else {
+                "is written by no node"
+            };
+            let reason = format!("its output `{}` {why}", self.output);
+            return Err(ImportError::Malformed { file: self.file, reason });
         }
         Ok(self)
     }

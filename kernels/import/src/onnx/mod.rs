@@ -94,8 +94,8 @@ use crate::{Array, ImportError};
 /// Versions of ONNX's operator set that are read.
 const OPSETS: RangeInclusive<i64> = 9..=22;
 
-/// More cells than this in one tensor are refused (2 GiB as `f64`).
-const MAX_CELLS: usize = 1 << 28;
+/// More cells than this in one tensor are refused (1 GiB as `f64`).
+const MAX_CELLS: usize = 1 << 27;
 
 /// ONNX operators that are read, if only in some position: as a layer, folded, in a pattern, or over constants.
 pub const OPERATORS: &[&str] = &[

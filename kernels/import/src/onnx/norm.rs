@@ -39,9 +39,9 @@ fn root<'a>(view: &View<'a>, value: &str, power: f64, nodes: &mut BTreeSet<usize
     nodes.insert(i);
     match node.operator.as_str() {
         "Sqrt" if power > 0.0 => node.input(0),
-        "Pow" if scalar(view, node, 1)? == power => node.input(0),
+        "Pow" if scalar(view, node, 1) == Some(power) => node.input(0),
         "Reciprocal" if power < 0.0 => root(view, node.input(0)?, 0.5, nodes),
-        "Div" if power < 0.0 && scalar(view, node, 0)? == 1.0 => root(view, node.input(1)?, 0.5, nodes),
+        "Div" if power < 0.0 && scalar(view, node, 0) == Some(1.0) => root(view, node.input(1)?, 0.5, nodes),
         _ => None,
     }
 }

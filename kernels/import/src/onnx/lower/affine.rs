@@ -124,7 +124,9 @@ impl<'a> Lowering<'a> {
         };
         let per_channel = weight.values.len() / affine.scale.len().max(1);
         for (row, scale) in weight.values.chunks_mut(per_channel.max(1)).zip(&affine.scale) {
-            row.iter_mut().for_each(|w| *w *= scale);
+            for w in row {
+                *w *= scale;
+            }
         }
         let n = affine.scale.len();
         if bias.is_some() || affine.shift.iter().any(|s| *s != 0.0) {

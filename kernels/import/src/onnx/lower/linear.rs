@@ -17,18 +17,17 @@ impl<'a> Lowering<'a> {
         let weight = self.weight(node)?;
         let weight = if node.flag("transB")? { weight.array()? } else { weight.transposed(&[1, 0]).array()? };
         let weight = scaled(weight, node.float("alpha")?.unwrap_or(1.0))?;
-        let bias = match node.input(2) {
-            None => None,
-            Some(_) => {
-                let constant = self.required_constant(node, 2)?;
-                let values = constant.along(self.shape(node.output())?, 1).ok_or_else(|| {
-                    format!("its bias has shape {:?}; one number per output is supported", constant.shape)
-                })?;
-                let bias = Array { source: constant.source.clone(), shape: vec![values.len()], values };
-                Some(scaled(bias, node.float("beta")?.unwrap_or(1.0))?)
-            }
-        };
+        let bias = node.input(2).map(|_| self.gemm_bias(node)).transpose()?;
         self.push(node, &[node.required(0)?], Operator::Dense { weight, bias, relu: false })
+    }
+
+    fn gemm_bias(&self, node: &Node) -> Result<Array, Fault> {
+        let constant = self.required_constant(node, 2)?;
+        let values = constant
+            .along(self.shape(node.output())?, 1)
+            .ok_or_else(|| format!("its bias has shape {:?}; one number per output is supported", constant.shape))?;
+        let bias = Array { source: constant.source.clone(), shape: vec![values.len()], values };
+        scaled(bias, node.float("beta")?.unwrap_or(1.0))
     }
 
     pub(super) fn matmul(&mut self, node: &'a Node) -> Result<(), Fault> {
@@ -75,7 +74,9 @@ impl<'a> Lowering<'a> {
 }
 
 fn scaled(mut array: Array, factor: f64) -> Result<Array, Fault> {
-    array.values.iter_mut().for_each(|v| *v *= factor);
+    for v in &mut array.values {
+        *v *= factor;
+    }
     if array.values.iter().any(|v| !v.is_finite()) {
         return Err(format!("`{}` times {factor} is not finite", array.source).into());
     }
