@@ -21,6 +21,7 @@
 //! * Cells outside the true shape are zero by construction: nobody can commit to anything there.
 //! * Integers are embedded as `v mod p`. [`Program::check`] refuses whatever could wrap.
 
+pub mod bn254;
 pub mod claim;
 pub mod cost;
 pub mod error;
@@ -37,6 +38,7 @@ pub mod view;
 #[cfg(feature = "prover")]
 pub mod witness;
 
+pub use bn254::Bn254;
 pub use claim::Claim;
 pub use cost::Cost;
 pub use error::{BoundsError, ProveError, Refusal, VerifyError};

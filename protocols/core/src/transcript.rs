@@ -285,7 +285,7 @@ impl<'a, S: Suite> VerifierTranscript<'a, S> {
 #[cfg(all(test, feature = "prover"))]
 mod tests {
     use super::*;
-    use crate::{Goldilocks, Goldilocks3};
+    use crate::{Bn254, Goldilocks, Goldilocks3};
 
     fn agree<S: Suite>() {
         let mut prover = ProverTranscript::<S>::new();
@@ -317,6 +317,7 @@ mod tests {
     fn both_ends_agree() {
         agree::<Goldilocks>();
         agree::<Goldilocks3>();
+        agree::<Bn254>();
     }
 
     #[test]

@@ -83,6 +83,8 @@ struct Pass<'a> {
 }
 
 pub(super) fn check(program: &Program, limit: i128) -> Result<(), BoundsError> {
+    // An overflow has the magnitude `i128::MAX`, which must not pass where the field is larger than that.
+    let limit = limit.min(i128::MAX - 1);
     shapes(program, limit)?;
     let proven = vec![None; program.tensors.len()];
     let mut pass = Pass { program, limit, definitions: program.definitions(), proven };

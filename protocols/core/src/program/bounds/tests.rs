@@ -50,6 +50,28 @@ fn an_affine_side_that_wraps_is_refused() {
 }
 
 #[test]
+fn an_overflow_of_the_intervals_is_refused_under_every_limit() {
+    for limit in [LIMIT, i128::MAX - 1, i128::MAX] {
+        let (mut program, x) = with_input(4, i64::MIN, i64::MAX);
+        let cube = value(&mut program, "l/cube", i64::MIN, i64::MAX);
+        program.einsum("l/cube", "i,i,i->i", cube, &[x, x, x]).unwrap();
+        let difference = value(&mut program, "l/difference", 0, 0);
+        program.affine("l/difference", difference, vec![(1, cube), (-1, cube)], 0);
+        assert!(matches!(program.check(limit), Err(BoundsError::Wrap { .. })), "limit {limit}");
+    }
+}
+
+#[test]
+fn intervals_up_to_the_largest_are_accepted_in_a_large_field() {
+    // (2^63 - 1)^2 exceeds a 64-bit field, not a 254-bit one; the difference brings it back into declared bounds.
+    let (mut program, x) = with_input(4, i64::MAX, i64::MAX);
+    let square = program.tensor("l/square", vector(4), Bounds::new(i64::MIN, i64::MAX), Residence::Virtual);
+    program.einsum("l/square", "i,i->i", square, &[x, x]).unwrap();
+    assert!(matches!(program.check(LIMIT), Err(BoundsError::Wrap { .. })));
+    assert!(matches!(program.check(i128::MAX), Err(BoundsError::Declared { .. })));
+}
+
+#[test]
 fn an_overflow_of_the_intervals_does_not_cancel() {
     // 2^63-sized terms: four positive ones overflow 2^127 before two negative ones would bring the sum back.
     let (mut program, x) = with_input(4, i64::MAX, i64::MAX);
