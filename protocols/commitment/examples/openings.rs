@@ -1,4 +1,4 @@
-//! Prints what commitments cost: `cargo run --release -p zkml-commitment --example openings`
+//! Prints what commitments cost: `cargo run --release -p zkml-commitment --example openings [-- SUITE]`
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use zkml_commitment::{CommittedSuite, OpeningClaim};
 use zkml_core::mle::evaluate;
 use zkml_core::soundness::total_bits;
-use zkml_core::{Goldilocks, Goldilocks3, ProverTranscript, Shape, VerifierTranscript};
+use zkml_core::{Bn254, Goldilocks, Goldilocks3, ProverTranscript, Shape, Suite, VerifierTranscript};
 use zkml_device::Column;
 
 const RUNS: usize = 5;
@@ -77,12 +77,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "| cells | suite | threads | commit: wall (CPU) ms | open: wall (CPU) ms | verify (ms) | proof (KiB) | bits | regime |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
+    let only = std::env::args().nth(1);
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
         for variables in [12, 16, 18, 20] {
             pool.install(|| {
-                measure::<Goldilocks>(variables, threads).map_err(|e| e.to_string())?;
-                measure::<Goldilocks3>(variables, threads).map_err(|e| e.to_string())
+                let wanted = |id: &str| only.as_deref().is_none_or(|only| only == id);
+                if wanted(Goldilocks::ID) {
+                    measure::<Goldilocks>(variables, threads).map_err(|e| e.to_string())?;
+                }
+                if wanted(Goldilocks3::ID) {
+                    measure::<Goldilocks3>(variables, threads).map_err(|e| e.to_string())?;
+                }
+                if wanted(Bn254::ID) {
+                    measure::<Bn254>(variables, threads).map_err(|e| e.to_string())?;
+                }
+                Ok::<(), String>(())
             })?;
         }
     }

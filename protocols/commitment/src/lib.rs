@@ -1,20 +1,24 @@
 //! Multilinear commitments: one commitment to many integer tensors, one opening for many claims.
 //!
-//! WHIR serves the Goldilocks suites (`papers/whir.md`; [ACFY24, Construction 5.1] through `p3-whir`).
+//! WHIR serves the Goldilocks suites (`papers/whir.md`; [ACFY24, Construction 5.1] through `p3-whir`), Dory the suite
+//! `bn254` (`papers/dory.md`; [Lee20, section 5] through `dory-pcs`).
 //!
 //! | module | step |
 //! |---|---|
 //! | `stacking` | every tensor splits into aligned blocks, all blocks lie in one vector of `2^N` cells |
 //! | `claims` | a claim on a tensor becomes claims on its blocks; what follows from a claim is not sent |
 //! | `merge`, `merge_prover` | one sumcheck turns all claims on blocks into one claim on the stacked polynomial |
+//! | `reduction` | these steps in order, for every scheme |
 //! | `whir`, `tree`, `pow` | the stacked polynomial is committed, and opened at that one point |
 //! | `wire` | one encoding per proof; every list as long as the parameters say, checked before the library looks |
 //! | `params` | parameters by suite and size, and their proven error terms |
-//! | `opening` | the steps in order |
+//! | `opening` | WHIR behind the reduction |
+//! | `dory` | the stacked polynomial committed and opened with pairings |
 //!
 //! # Sizes
-//! A commitment is a Merkle root of 32 bytes. `N` is at least 6 (smaller commitments are padded with zeros: there the
-//! opening reads the whole code word) and at most 32. Values are committed as they are, one field element per cell.
+//! WHIR: a commitment is a Merkle root of 32 bytes. `N` is at least 6 (smaller commitments are padded with zeros: there
+//! the opening reads the whole code word) and at most 32. Dory: 192 bytes, `N` from 2 to 26. Values are committed as they
+//! are, one field element per cell.
 //!
 //! # Cost
 //! One tensor of 8-bit cells, four claims at random points; least CPU time of five runs on one thread of a Xeon with
@@ -34,21 +38,25 @@
 //! Proof bytes do not depend on the number of threads.
 
 mod claims;
+mod dory;
 mod merge;
 #[cfg(feature = "prover")]
 mod merge_prover;
 mod opening;
 mod params;
 mod pow;
+mod reduction;
 mod stacking;
 mod tree;
 mod whir;
 mod wire;
 
-use zkml_core::{ErrorTerm, Goldilocks, Goldilocks3, Shape, Suite, VerifierTranscript, VerifyError};
+use zkml_core::{Bn254, ErrorTerm, Goldilocks, Goldilocks3, Shape, Suite, VerifierTranscript, VerifyError};
 #[cfg(feature = "prover")]
 use zkml_core::{ProveError, ProverTranscript};
 
+#[cfg(feature = "prover")]
+pub use dory::ProverData as DoryProverData;
 #[cfg(feature = "prover")]
 pub use opening::ProverData;
 
@@ -157,3 +165,42 @@ macro_rules! whir_suite {
 
 whir_suite!(Goldilocks);
 whir_suite!(Goldilocks3);
+
+impl CommittedSuite for Bn254 {
+    #[cfg(feature = "prover")]
+    type ProverData = DoryProverData;
+
+    fn commitment_bytes(_shapes: &[Shape]) -> usize {
+        dory::commitment_bytes()
+    }
+
+    #[cfg(feature = "prover")]
+    fn commit(
+        shapes: &[Shape],
+        columns: &[std::sync::Arc<zkml_device::Column>],
+    ) -> Result<(Vec<u8>, Self::ProverData), ProveError> {
+        dory::commit(shapes, columns)
+    }
+
+    #[cfg(feature = "prover")]
+    fn open(
+        data: &Self::ProverData,
+        claims: &[OpeningClaim<Self::Challenge>],
+        transcript: &mut ProverTranscript<Self>,
+    ) -> Result<(), ProveError> {
+        dory::open(data, claims, transcript)
+    }
+
+    fn verify_opening(
+        shapes: &[Shape],
+        commitment: &[u8],
+        claims: &[OpeningClaim<Self::Challenge>],
+        transcript: &mut VerifierTranscript<'_, Self>,
+    ) -> Result<(), VerifyError> {
+        dory::verify(shapes, commitment, claims, transcript)
+    }
+
+    fn opening_soundness(shapes: &[Shape], claims: usize) -> OpeningSoundness {
+        dory::soundness(shapes, claims)
+    }
+}

@@ -6,7 +6,6 @@
 //! the later ones are the sumcheck engine's.
 
 use p3_field::{Field, PackedValue, PrimeCharacteristicRing};
-use p3_goldilocks::Goldilocks as Felt;
 use rayon::prelude::*;
 use zkml_core::{ProverTranscript, Suite};
 use zkml_device::count;
@@ -22,7 +21,8 @@ const INNER_VARIABLES: usize = 10;
 /// Registers handled by one task of a pass over the whole vector.
 const TASK: usize = 1 << 10;
 
-type Cells = <Felt as Field>::Packing;
+/// A register of committed cells.
+type Cells<S> = <<S as Suite>::Base as Field>::Packing;
 
 /// `scale · eq(point, ·)` as an outer product: one scalar for each run of the inner table.
 struct SplitEq<S: Suite> {
@@ -46,11 +46,7 @@ fn in_registers<S: Suite>(slot: &Slot) -> bool {
 }
 
 /// The value of a term: the multilinear extension of its slot's cells at its point.
-pub(crate) fn evaluate<S: Suite<Base = Felt>>(
-    stacking: &Stacking,
-    stacked: &[Felt],
-    term: &Term<S::Challenge>,
-) -> S::Challenge {
+pub(crate) fn evaluate<S: Suite>(stacking: &Stacking, stacked: &[S::Base], term: &Term<S::Challenge>) -> S::Challenge {
     let slot = &stacking.slots[term.slot];
     let cells = &stacked[slot.offset..][..1 << slot.variables];
     count::base_ext_mul(cells.len());
@@ -58,19 +54,15 @@ pub(crate) fn evaluate<S: Suite<Base = Felt>>(
         return eq_scalars::<S>(&term.point).into_iter().zip(cells).map(|(e, &cell)| e * cell).sum();
     }
     let eq = SplitEq::<S>::new(&term.point, S::Challenge::ONE);
-    let run = |(cells, &outer): (&[Cells], &S::Challenge)| -> S::Challenge {
+    let run = |(cells, &outer): (&[Cells<S>], &S::Challenge)| -> S::Challenge {
         let sum: Pack<S> = eq.inner.iter().zip(cells).map(|(&e, &cells)| e * cells).sum();
         sum_lanes::<S>(sum) * outer
     };
-    Cells::pack_slice(cells).par_chunks(eq.inner.len()).zip(&eq.outer).with_min_len(4).map(run).sum()
+    Cells::<S>::pack_slice(cells).par_chunks(eq.inner.len()).zip(&eq.outer).with_min_len(4).map(run).sum()
 }
 
 /// The weight vector `W` over the cube.
-fn weights<S: Suite<Base = Felt>>(
-    stacking: &Stacking,
-    terms: &[Term<S::Challenge>],
-    powers: &[S::Challenge],
-) -> Vec<Pack<S>> {
+fn weights<S: Suite>(stacking: &Stacking, terms: &[Term<S::Challenge>], powers: &[S::Challenge]) -> Vec<Pack<S>> {
     let mut of_slot: Vec<Vec<usize>> = vec![Vec::new(); stacking.slots.len()];
     for (index, term) in terms.iter().enumerate() {
         of_slot[term.slot].push(index);
@@ -115,7 +107,7 @@ fn halves<T>(values: &[T]) -> (&[T], &[T]) {
 }
 
 /// `Σ P(0,x) W(0,x)`, `Σ P(1,x) W(1,x)` and `Σ (P(1,x) - P(0,x)) (W(1,x) - W(0,x))`.
-fn first_sums<S: Suite<Base = Felt>>(cells: &[Cells], weights: &[Pack<S>]) -> [S::Challenge; 3] {
+fn first_sums<S: Suite>(cells: &[Cells<S>], weights: &[Pack<S>]) -> [S::Challenge; 3] {
     count::base_ext_mul(3 * lanes::<S>() * cells.len() / 2);
     let ((p0, p1), (w0, w1)) = (halves(cells), halves(weights));
     let sums = (p0.par_chunks(TASK), p1.par_chunks(TASK), w0.par_chunks(TASK), w1.par_chunks(TASK))
@@ -134,7 +126,7 @@ fn first_sums<S: Suite<Base = Felt>>(cells: &[Cells], weights: &[Pack<S>]) -> [S
 }
 
 /// Both vectors with the most significant variable bound to `r`.
-fn bind_first<S: Suite<Base = Felt>>(cells: &[Cells], weights: &[Pack<S>], r: S::Challenge) -> [Vec<Pack<S>>; 2] {
+fn bind_first<S: Suite>(cells: &[Cells<S>], weights: &[Pack<S>], r: S::Challenge) -> [Vec<Pack<S>>; 2] {
     count::base_ext_mul(lanes::<S>() * cells.len() / 2);
     count::ext_mul(lanes::<S>() * cells.len() / 2);
     let ((p0, p1), (w0, w1)) = (halves(cells), halves(weights));
@@ -144,16 +136,17 @@ fn bind_first<S: Suite<Base = Felt>>(cells: &[Cells], weights: &[Pack<S>], r: S:
     [bound, weights]
 }
 
-/// The sumcheck `claim = Σ_x P(x) W(x)`. Returns the bound point; `None` if the equation does not hold.
-pub(crate) fn prove<S: Suite<Base = Felt>>(
+/// The sumcheck `claim = Σ_x P(x) W(x)`. Returns the bound point and the value of `P` there; `None` if the equation does
+/// not hold.
+pub(crate) fn prove<S: Suite>(
     stacking: &Stacking,
-    stacked: &[Felt],
+    stacked: &[S::Base],
     terms: &[Term<S::Challenge>],
     powers: &[S::Challenge],
     claim: S::Challenge,
     transcript: &mut ProverTranscript<S>,
-) -> Option<Vec<S::Challenge>> {
-    let cells = Cells::pack_slice(stacked);
+) -> Option<(Vec<S::Challenge>, S::Challenge)> {
+    let cells = Cells::<S>::pack_slice(stacked);
     let weights = weights::<S>(stacking, terms, powers);
     let [at_zero, at_one, leading] = first_sums::<S>(cells, &weights);
     if at_zero + at_one != claim {
@@ -166,6 +159,6 @@ pub(crate) fn prove<S: Suite<Base = Felt>>(
     let factors = bind_first::<S>(cells, &weights, r).map(Vector::<S>::Packed);
     drop(weights);
     let rounds = vec![Weight::Sum; stacking.variables - 1];
-    let (rest, _) = prove_rounds(&Product { factors: 2 }, factors.into(), &rounds, claim, transcript);
-    Some(core::iter::once(r).chain(rest).collect())
+    let (rest, values) = prove_rounds(&Product { factors: 2 }, factors.into(), &rounds, claim, transcript);
+    Some((core::iter::once(r).chain(rest).collect(), *values.first()?))
 }

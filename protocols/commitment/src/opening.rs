@@ -2,28 +2,11 @@
 
 use p3_goldilocks::Goldilocks as Felt;
 use zkml_core::{Shape, Suite, VerifierTranscript, VerifyError};
-use zkml_sumcheck::{Weight, verify_rounds};
 
 use crate::claims::Terms;
 use crate::stacking::Stacking;
 use crate::whir::{ChallengeField, Sponge};
-use crate::{OpeningClaim, OpeningSoundness, merge, params, tree, whir, wire};
-
-/// Absorbs what both sides know: the shapes, the root and the claims.
-macro_rules! absorb_statement {
-    ($transcript:expr, $shapes:expr, $root:expr, $claims:expr) => {{
-        for shape in $shapes {
-            let dims: Vec<u8> = shape.dims().iter().flat_map(|&n| (n as u64).to_le_bytes()).collect();
-            $transcript.absorb("shape", &dims);
-        }
-        $transcript.absorb("root", $root);
-        for claim in $claims {
-            $transcript.absorb("tensor", &(claim.tensor as u64).to_le_bytes());
-            $transcript.absorb_elements(&claim.point);
-            $transcript.absorb_elements(&[claim.value]);
-        }
-    }};
-}
+use crate::{OpeningClaim, OpeningSoundness, params, reduction, tree, whir, wire};
 
 /// Verifies an opening: see the crate documentation for the steps.
 pub(crate) fn verify<S>(
@@ -41,30 +24,17 @@ where
     let scope = transcript.scope();
     let statement = |what: String| VerifyError::Statement { scope: scope.clone(), what };
     let rejected = |reason: String| VerifyError::Opening { scope: scope.clone(), reason };
-    let stacking = Stacking::new(shapes).map_err(statement)?;
+    let stacking = Stacking::new(shapes, &whir::VARIABLES).map_err(statement)?;
     let terms = Terms::new(&stacking, claims).map_err(statement)?;
     let root = wire::root(commitment).ok_or_else(|| transcript.encoding("the Merkle root"))?;
     let pcs = params::choose::<S>(stacking.variables).map_err(statement)?;
 
-    absorb_statement!(transcript, shapes, commitment, claims);
-    let sent = transcript.read(terms.sent())?;
-    let values = terms.complete(claims, &sent);
-    let values = values.ok_or_else(|| VerifyError::Check {
-        scope: transcript.scope(),
-        what: "the sum of a tensor's weighted blocks",
-    })?;
-    let rho = transcript.challenge();
-    let powers = merge::powers(rho, values.len());
-    let claim = merge::dot(&powers, &values);
-    let rounds = vec![Weight::Sum; stacking.variables];
-    let (point, claim) = verify_rounds(&rounds, merge::DEGREE, claim, transcript)?;
-    let weight = merge::weight_at(&stacking, &terms.distinct, &powers, &point);
-
+    let merged = reduction::verify(&stacking, &terms, shapes, commitment, claims, transcript)?;
     let blob = transcript.read_blob()?;
     let proof = wire::decode(&pcs, blob).ok_or_else(|| transcript.encoding("the WHIR proof"))?;
-    let value = whir::verify(&pcs, &root, &proof, &point, transcript.challenger_mut()).map_err(rejected)?;
+    let value = whir::verify(&pcs, &root, &proof, &merged.point, transcript.challenger_mut()).map_err(rejected)?;
     transcript.absorb_blob(blob);
-    transcript.check(weight.map(|weight| value * weight) == Some(claim), "the merged claim on the stacked polynomial")
+    transcript.check(merged.holds(value), "the merged claim on the stacked polynomial")
 }
 
 /// Bytes of a commitment.
@@ -92,8 +62,7 @@ mod prover {
     use zkml_core::{ProveError, ProverTranscript};
     use zkml_device::Column;
 
-    use super::{ChallengeField, Felt, OpeningClaim, Shape, Sponge, Stacking, Suite, Terms, merge, params, whir, wire};
-    use crate::merge_prover;
+    use super::{ChallengeField, Felt, OpeningClaim, Shape, Sponge, Stacking, Suite, params, reduction, whir, wire};
     use crate::whir::prover::Committed;
 
     /// What the prover keeps between commitment and opening: the stacked vector, its code word and Merkle tree.
@@ -113,9 +82,9 @@ mod prover {
         S: Suite<Base = Felt, Challenger = Sponge, Challenge: ChallengeField>,
     {
         let failed = failed("commitment".to_owned());
-        let stacking = Stacking::new(shapes).map_err(&failed)?;
+        let stacking = Stacking::new(shapes, &whir::VARIABLES).map_err(&failed)?;
         let pcs = params::choose::<S>(stacking.variables).map_err(&failed)?;
-        let stacked = stacking.fill(columns).ok_or_else(|| ProveError::Witness {
+        let stacked = stacking.fill::<S>(columns).ok_or_else(|| ProveError::Witness {
             scope: "commitment".to_owned(),
             what: "there must be one column per shape, with as many cells".to_owned(),
         })?;
@@ -139,26 +108,9 @@ mod prover {
         let scope = transcript.scope();
         let failed = failed(scope.clone());
         let stacking = &data.stacking;
-        let terms = Terms::new(stacking, claims).map_err(&failed)?;
         let pcs = params::choose::<S>(stacking.variables).map_err(&failed)?;
         let column = data.committed.table(0).poly(0);
-        let stacked = column.as_slice();
-
-        absorb_statement!(transcript, &stacking.shapes, &data.root, claims);
-        let sent: Vec<S::Challenge> =
-            terms.sent_terms().map(|term| merge_prover::evaluate::<S>(stacking, stacked, term)).collect();
-        let unsatisfied = || ProveError::Unsatisfied {
-            scope: scope.clone(),
-            what: "a claim to be opened is not the value of the committed tensor".to_owned(),
-        };
-        let values = terms.complete(claims, &sent).ok_or_else(unsatisfied)?;
-        transcript.write(&sent);
-        let rho = transcript.challenge();
-        let powers = merge::powers(rho, values.len());
-        let claim = merge::dot(&powers, &values);
-        let point = merge_prover::prove(stacking, stacked, &terms.distinct, &powers, claim, transcript);
-        let point = point.ok_or_else(unsatisfied)?;
-
+        let (point, _) = reduction::prove(stacking, column.as_slice(), &data.root, claims, transcript)?;
         let proof = whir::prover::open(&pcs, &data.committed, &point, transcript.challenger_mut()).map_err(&failed)?;
         transcript.write_blob(&wire::encode(&proof).map_err(&failed)?)
     }

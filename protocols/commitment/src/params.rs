@@ -104,7 +104,7 @@ where
         log2_candidates: 0.0,
         regime: "none".to_owned(),
     };
-    let stacking = match Stacking::new(shapes) {
+    let stacking = match Stacking::new(shapes, &whir::VARIABLES) {
         Ok(stacking) => stacking,
         Err(reason) => return unsound(reason),
     };
@@ -138,7 +138,7 @@ mod tests {
     use zkml_core::{Goldilocks, Goldilocks3};
 
     use super::*;
-    use crate::whir::MIN_VARIABLES;
+    use crate::whir::VARIABLES;
 
     fn bits<S: Suite<Base = Felt, Challenge: ChallengeField>>(variables: usize) -> (f64, OpeningSoundness) {
         let soundness = soundness::<S>(&[Shape::new([1 << variables]).unwrap()], 100);
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn every_size_leaves_room_above_the_target() {
-        for variables in MIN_VARIABLES..=24 {
+        for variables in *VARIABLES.start()..=24 {
             let (quadratic, unique) = bits::<Goldilocks>(variables);
             let (cubic, list) = bits::<Goldilocks3>(variables);
             println!("2^{variables}: goldilocks {quadratic:.2} bits, goldilocks3 {cubic:.2} bits");
@@ -160,9 +160,9 @@ mod tests {
 
     #[test]
     fn the_largest_size_has_parameters_and_one_more_does_not_panic() {
-        let (quadratic, _) = bits::<Goldilocks>(crate::whir::MAX_VARIABLES);
+        let (quadratic, _) = bits::<Goldilocks>(*VARIABLES.end());
         assert!(quadratic > 100.0, "{quadratic}");
-        let (none, soundness) = bits::<Goldilocks>(crate::whir::MAX_VARIABLES + 1);
+        let (none, soundness) = bits::<Goldilocks>(*VARIABLES.end() + 1);
         assert!(none.abs() < f64::EPSILON && soundness.regime == "none");
     }
 

@@ -6,9 +6,9 @@
 //! multilinear extension at `y` is the stacked polynomial's at `(bits of the offset, y)`. Cells beyond the last
 //! block are committed as zero and no claim ever refers to them.
 
-use zkml_core::{Block, Shape};
+use core::ops::RangeInclusive;
 
-use crate::whir::{MAX_VARIABLES, MIN_VARIABLES};
+use zkml_core::{Block, Shape};
 
 /// One block of one tensor in the stacked vector.
 #[derive(Clone, Debug)]
@@ -37,12 +37,14 @@ pub(crate) struct Stacking {
 }
 
 impl Stacking {
-    /// Lays out tensors of these shapes. Errors, in words, if there is none or they have too many cells.
-    pub(crate) fn new(shapes: &[Shape]) -> Result<Self, String> {
-        let limit = 1_usize << MAX_VARIABLES;
+    /// Lays out tensors of these shapes for a scheme that commits to polynomials of `sizes` variables: smaller ones
+    /// are padded with zeros. Errors, in words, if there is no tensor or they have too many cells.
+    pub(crate) fn new(shapes: &[Shape], sizes: &RangeInclusive<usize>) -> Result<Self, String> {
+        let most = *sizes.end();
+        let limit = 1_usize << most;
         let cells = shapes.iter().try_fold(0_usize, |sum, shape| {
             sum.checked_add(shape.cells()).filter(|&cells| cells <= limit).ok_or_else(|| {
-                format!("the tensors of one commitment have more than 2^{MAX_VARIABLES} cells; commit to them in parts")
+                format!("the tensors of one commitment have more than 2^{most} cells; commit to them in parts")
             })
         })?;
         if cells == 0 {
@@ -66,7 +68,7 @@ impl Stacking {
                 own.push(position);
             }
         }
-        let variables = (cells.next_power_of_two().trailing_zeros() as usize).max(MIN_VARIABLES);
+        let variables = (cells.next_power_of_two().trailing_zeros() as usize).max(*sizes.start());
         Ok(Self { shapes: shapes.to_vec(), slots, of_tensor, variables })
     }
 
@@ -81,9 +83,8 @@ impl Stacking {
 #[cfg(feature = "prover")]
 mod fill {
     use p3_field::PrimeCharacteristicRing;
-    use p3_goldilocks::Goldilocks as Felt;
     use rayon::prelude::*;
-    use zkml_core::{Block, Shape};
+    use zkml_core::{Block, Shape, Suite};
     use zkml_device::{Column, with_column};
 
     use super::{Slot, Stacking};
@@ -93,28 +94,28 @@ mod fill {
 
     impl Stacking {
         /// The stacked vector. `None` if a column has another number of cells than its shape.
-        pub(crate) fn fill(&self, columns: &[std::sync::Arc<Column>]) -> Option<Vec<Felt>> {
+        pub(crate) fn fill<S: Suite>(&self, columns: &[std::sync::Arc<Column>]) -> Option<Vec<S::Base>> {
             let fits = columns.len() == self.shapes.len()
                 && columns.iter().zip(&self.shapes).all(|(column, shape)| column.len() == shape.cells());
             if !fits {
                 return None;
             }
-            let mut stacked = Felt::zero_vec(1 << self.variables);
+            let mut stacked = S::Base::zero_vec(1 << self.variables);
             let mut rest = stacked.as_mut_slice();
             for slot in &self.slots {
                 let (own, tail) = rest.split_at_mut(1 << slot.variables);
                 rest = tail;
                 let (shape, column) = (&self.shapes[slot.tensor], columns[slot.tensor].as_ref());
-                with_column!(column, values => copy_block(shape, slot, values, own));
+                with_column!(column, values => copy_block::<S, _>(shape, slot, values, own));
             }
             Some(stacked)
         }
     }
 
     /// Copies one block of a row-major tensor, run by run along the last axis.
-    fn copy_block<I: Copy + Into<i64> + Sync>(shape: &Shape, slot: &Slot, values: &[I], out: &mut [Felt]) {
+    fn copy_block<S: Suite, I: Copy + Into<i64> + Sync>(shape: &Shape, slot: &Slot, values: &[I], out: &mut [S::Base]) {
         let Some((&row_length, outer)) = shape.dims().split_last() else {
-            out[0] = Felt::from_i64(values[0].into());
+            out[0] = S::from_i64(values[0].into());
             return;
         };
         let axis = outer.len();
@@ -125,7 +126,7 @@ mod fill {
         out.par_chunks_mut(run * rows_per_task).zip(rows.par_chunks(rows_per_task)).for_each(|(out, rows)| {
             for (out, &row) in out.chunks_mut(run).zip(rows) {
                 let source = &values[row * row_length + first..][..run];
-                out.iter_mut().zip(source).for_each(|(out, &value)| *out = Felt::from_i64(value.into()));
+                out.iter_mut().zip(source).for_each(|(out, &value)| *out = S::from_i64(value.into()));
             }
         });
     }
@@ -135,11 +136,13 @@ mod fill {
 mod tests {
     use super::*;
 
+    const SIZES: RangeInclusive<usize> = 6..=32;
+
     #[test]
     fn slots_are_aligned_disjoint_and_cover_every_cell() {
         let shapes: Vec<Shape> =
             [vec![], vec![3, 5, 7], vec![64, 384], vec![1]].into_iter().map(|d| Shape::new(d).unwrap()).collect();
-        let stacking = Stacking::new(&shapes).unwrap();
+        let stacking = Stacking::new(&shapes, &SIZES).unwrap();
         let mut end = 0;
         for slot in &stacking.slots {
             assert_eq!(slot.offset, end);
@@ -153,9 +156,9 @@ mod tests {
 
     #[test]
     fn small_commitments_are_raised_and_huge_ones_refused() {
-        assert_eq!(Stacking::new(&[Shape::scalar()]).unwrap().variables, MIN_VARIABLES);
-        assert!(Stacking::new(&[]).is_err());
+        assert_eq!(Stacking::new(&[Shape::scalar()], &SIZES).unwrap().variables, 6);
+        assert!(Stacking::new(&[], &SIZES).is_err());
         let huge = Shape::new([1 << 39]).unwrap();
-        assert!(Stacking::new(&[huge]).is_err());
+        assert!(Stacking::new(&[huge], &SIZES).is_err());
     }
 }

@@ -1,5 +1,7 @@
 //! WHIR from `p3-whir`, for one multilinear polynomial opened at one point.
 
+use core::ops::RangeInclusive;
+
 use p3_blake3::Blake3;
 use p3_challenger::{HashChallenger, SerializingChallenger64};
 use p3_dft::Radix2DFTSmallBatch;
@@ -15,10 +17,8 @@ use crate::params::{Parameters, one_opening};
 use crate::pow::PowSponge;
 use crate::tree::{Root, Tree};
 
-/// Fewest variables of a stacked polynomial; smaller ones are padded with zeros.
-pub(crate) const MIN_VARIABLES: usize = 6;
-/// Most variables of a stacked polynomial.
-pub(crate) const MAX_VARIABLES: usize = 32;
+/// Variables that a stacked polynomial can have; smaller ones are padded with zeros.
+pub(crate) const VARIABLES: RangeInclusive<usize> = 6..=32;
 
 /// The sponge of the Goldilocks suites.
 pub(crate) type Sponge = SerializingChallenger64<Felt, HashChallenger<u8, Blake3, 32>>;

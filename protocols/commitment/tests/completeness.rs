@@ -6,7 +6,7 @@ use common::Case;
 use p3_field::PrimeCharacteristicRing;
 use proptest::prelude::*;
 use zkml_commitment::{CommittedSuite, OpeningClaim};
-use zkml_core::{Goldilocks, Goldilocks3, Suite};
+use zkml_core::{Bn254, Goldilocks, Goldilocks3, Suite};
 
 type Challenge = <Goldilocks as Suite>::Challenge;
 
@@ -21,8 +21,8 @@ const SHAPE_LISTS: &[&[&[usize]]] = &[
     &[&[100, 100], &[7, 11, 13], &[255]],
 ];
 
-fn every_shape_list<S: CommittedSuite>() {
-    for (i, dims) in SHAPE_LISTS.iter().enumerate() {
+fn every_shape_list<S: CommittedSuite>(lists: &[&[&[usize]]]) {
+    for (i, dims) in lists.iter().enumerate() {
         let seed = 100 + i as u64;
         let mut case = Case::<S>::new(dims, seed);
         let mut claims = Vec::new();
@@ -44,18 +44,24 @@ fn every_shape_list<S: CommittedSuite>() {
 
 #[test]
 fn goldilocks() {
-    every_shape_list::<Goldilocks>();
+    every_shape_list::<Goldilocks>(SHAPE_LISTS);
 }
 
 #[test]
 fn goldilocks3() {
-    every_shape_list::<Goldilocks3>();
+    every_shape_list::<Goldilocks3>(SHAPE_LISTS);
 }
 
-fn bytes<S: CommittedSuite>(threads: usize) -> (Vec<u8>, Vec<u8>) {
+#[test]
+fn bn254() {
+    every_shape_list::<Bn254>(&SHAPE_LISTS[..4]);
+    every_shape_list::<Bn254>(&[&[&[2], &[64], &[17, 3], &[5], &[16, 8], &[], &[31, 1, 3]]]);
+}
+
+fn bytes<S: CommittedSuite>(threads: usize, dims: &[&[usize]; 4]) -> (Vec<u8>, Vec<u8>) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
-        let mut case = Case::<S>::new(&[&[100, 300], &[33, 17, 3], &[2], &[]], 77);
+        let mut case = Case::<S>::new(dims, 77);
         let claims: Vec<_> = (0..8).map(|i| case.claim(i % 4, 0.0)).collect();
         (case.root.clone(), case.open(&claims))
     })
@@ -63,8 +69,11 @@ fn bytes<S: CommittedSuite>(threads: usize) -> (Vec<u8>, Vec<u8>) {
 
 #[test]
 fn proof_bytes_do_not_depend_on_the_number_of_threads() {
-    assert_eq!(bytes::<Goldilocks>(1), bytes::<Goldilocks>(4));
-    assert_eq!(bytes::<Goldilocks3>(1), bytes::<Goldilocks3>(3));
+    let large: [&[usize]; 4] = [&[100, 300], &[33, 17, 3], &[2], &[]];
+    assert_eq!(bytes::<Goldilocks>(1, &large), bytes::<Goldilocks>(4, &large));
+    assert_eq!(bytes::<Goldilocks3>(1, &large), bytes::<Goldilocks3>(3, &large));
+    let small: [&[usize]; 4] = [&[32, 60], &[17, 3], &[2], &[]];
+    assert_eq!(bytes::<Bn254>(1, &small), bytes::<Bn254>(2, &small));
 }
 
 #[test]

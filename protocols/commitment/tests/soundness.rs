@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use zkml_commitment::{CommittedSuite, OpeningClaim};
-use zkml_core::{Goldilocks, Goldilocks3, ProveError, ProverTranscript, Shape, Suite};
+use zkml_core::{Bn254, Goldilocks, Goldilocks3, ProveError, ProverTranscript, Shape, Suite};
 
 /// Tensors small enough that every byte of their opening can be altered.
 const SMALL: &[&[usize]] = &[&[3, 5], &[4], &[], &[2, 3]];
@@ -61,76 +61,106 @@ fn false_claims_goldilocks() {
 }
 
 #[test]
+fn false_claims_bn254() {
+    false_claims_are_rejected::<Bn254>();
+}
+
+#[test]
 fn false_claims_goldilocks3() {
     false_claims_are_rejected::<Goldilocks3>();
 }
 
-#[test]
-fn a_prover_does_not_open_a_false_claim() {
-    let (case, mut claims, _) = opened::<Goldilocks>(SMALL, 2);
+fn false_claims_are_not_opened<S: CommittedSuite>() {
+    let (case, mut claims, _) = opened::<S>(SMALL, 2);
     // The second claim on a tensor: the first one's terms do not determine it.
     claims.push(claims[0].clone());
-    claims.last_mut().unwrap().value += <Goldilocks as Suite>::Challenge::ONE;
-    let mut transcript = ProverTranscript::<Goldilocks>::new();
-    let result = Goldilocks::open(&case.data, &claims, &mut transcript);
+    claims.last_mut().unwrap().value += S::Challenge::ONE;
+    let mut transcript = ProverTranscript::<S>::new();
+    let result = S::open(&case.data, &claims, &mut transcript);
     assert!(matches!(result, Err(ProveError::Unsatisfied { .. })));
     claims.pop();
-    claims[0].value += <Goldilocks as Suite>::Challenge::ONE;
-    let result = Goldilocks::open(&case.data, &claims, &mut transcript);
+    claims[0].value += S::Challenge::ONE;
+    let result = S::open(&case.data, &claims, &mut transcript);
     assert!(matches!(result, Err(ProveError::Unsatisfied { .. })));
 }
 
 #[test]
-fn malformed_claims_are_errors_on_both_sides() {
-    let (case, claims, proof) = opened::<Goldilocks>(SMALL, 3);
+fn a_prover_does_not_open_a_false_claim() {
+    false_claims_are_not_opened::<Goldilocks>();
+    false_claims_are_not_opened::<Bn254>();
+}
+
+fn malformed_claims_are_errors<S: CommittedSuite>() {
+    let (case, claims, proof) = opened::<S>(SMALL, 3);
     let mut cases = vec![claims.clone(), claims.clone(), claims.clone()];
     cases[0][0].tensor = 99;
-    cases[1][0].point.push(<Goldilocks as Suite>::Challenge::ONE);
+    cases[1][0].point.push(S::Challenge::ONE);
     cases[2][0].point.clear();
     for wrong in cases {
         assert!(case.verify(&wrong, &proof).is_err());
-        let mut transcript = ProverTranscript::<Goldilocks>::new();
-        assert!(Goldilocks::open(&case.data, &wrong, &mut transcript).is_err());
+        let mut transcript = ProverTranscript::<S>::new();
+        assert!(S::open(&case.data, &wrong, &mut transcript).is_err());
     }
 }
 
 #[test]
-fn another_commitment_is_rejected() {
-    let (case, claims, proof) = opened::<Goldilocks>(SMALL, 4);
-    let other = Case::<Goldilocks>::new(SMALL, 5);
+fn malformed_claims_are_errors_on_both_sides() {
+    malformed_claims_are_errors::<Goldilocks>();
+    malformed_claims_are_errors::<Bn254>();
+}
+
+fn other_commitments<S: CommittedSuite>() {
+    let (case, claims, proof) = opened::<S>(SMALL, 4);
+    let other = Case::<S>::new(SMALL, 5);
     let mut swapped = proof.clone();
-    swapped[..32].copy_from_slice(&other.root);
+    swapped[..other.root.len()].copy_from_slice(&other.root);
     assert!(case.verify(&claims, &swapped).is_err());
     // A proof for the other commitment does not prove claims about this one either.
     let true_of_other: Vec<_> = claims.iter().map(|c| other.claim_at(c.tensor, c.point.clone())).collect();
     let mut theirs = other.open(&true_of_other);
     assert!(case.verify(&claims, &theirs).is_err());
-    theirs[..32].copy_from_slice(&case.root);
+    theirs[..case.root.len()].copy_from_slice(&case.root);
     assert!(case.verify(&true_of_other, &theirs).is_err());
 }
 
 #[test]
-fn other_shapes_are_rejected() {
-    let (case, claims, proof) = opened::<Goldilocks>(SMALL, 6);
+fn another_commitment_is_rejected() {
+    other_commitments::<Goldilocks>();
+    other_commitments::<Bn254>();
+}
+
+fn other_shapes<S: CommittedSuite>() {
+    let (case, claims, proof) = opened::<S>(SMALL, 6);
     // Shapes with the same numbers of variables, so that the claims still fit.
     for (tensor, dims) in [(0, vec![4, 5]), (0, vec![3, 6]), (0, vec![3, 8]), (1, vec![3]), (3, vec![2, 4])] {
         let mut shapes = case.shapes.clone();
         shapes[tensor] = shape(&dims);
         assert_eq!(shapes[tensor].variables(), case.shapes[tensor].variables());
-        assert!(verify::<Goldilocks>(&shapes, &claims, &proof, b"test").is_err(), "tensor {tensor} as {dims:?}");
+        assert!(verify::<S>(&shapes, &claims, &proof, b"test").is_err(), "tensor {tensor} as {dims:?}");
     }
     let mut reordered = case.shapes.clone();
     reordered.swap(1, 3);
-    assert!(verify::<Goldilocks>(&reordered, &claims, &proof, b"test").is_err());
-    assert!(verify::<Goldilocks>(&[], &claims, &proof, b"test").is_err());
+    assert!(verify::<S>(&reordered, &claims, &proof, b"test").is_err());
+    assert!(verify::<S>(&[], &claims, &proof, b"test").is_err());
     let huge = vec![Shape::new([1 << 39]).unwrap()];
-    assert!(verify::<Goldilocks>(&huge, &claims, &proof, b"test").is_err());
+    assert!(verify::<S>(&huge, &claims, &proof, b"test").is_err());
+}
+
+#[test]
+fn other_shapes_are_rejected() {
+    other_shapes::<Goldilocks>();
+    other_shapes::<Bn254>();
+}
+
+fn replay<S: CommittedSuite>() {
+    let (case, claims, proof) = opened::<S>(SMALL, 7);
+    assert!(verify::<S>(&case.shapes, &claims, &proof, b"another statement").is_err());
 }
 
 #[test]
 fn a_proof_does_not_replay_in_another_transcript() {
-    let (case, claims, proof) = opened::<Goldilocks>(SMALL, 7);
-    assert!(verify::<Goldilocks>(&case.shapes, &claims, &proof, b"another statement").is_err());
+    replay::<Goldilocks>();
+    replay::<Bn254>();
 }
 
 fn every_byte<S: CommittedSuite>(seed: u64) {
@@ -183,15 +213,20 @@ fn sampled_bytes_of_a_larger_proof_matter() {
     sampled_bytes::<Goldilocks3>(11);
 }
 
-#[test]
-fn truncated_and_extended_proofs_are_rejected() {
-    let (case, claims, proof) = opened::<Goldilocks>(SMALL, 12);
+fn other_lengths<S: CommittedSuite>() {
+    let (case, claims, proof) = opened::<S>(SMALL, 12);
     for length in 0..proof.len() {
         assert!(case.verify(&claims, &proof[..length]).is_err(), "truncated to {length}");
     }
     let mut extended = proof.clone();
     extended.push(0);
     assert!(case.verify(&claims, &extended).is_err());
+}
+
+#[test]
+fn truncated_and_extended_proofs_are_rejected() {
+    other_lengths::<Goldilocks>();
+    other_lengths::<Bn254>();
 }
 
 proptest! {

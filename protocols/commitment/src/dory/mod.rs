@@ -1,0 +1,294 @@
+//! Dory over BN254: commitments in the target group, openings of logarithmic size (`papers/dory.md`).
+//!
+//! The stacked vector is a matrix of `2^rows` rows, the leading variables, and `2^columns` columns, `rows = n / 2` rounded
+//! down. [Lee20, section 5] through `dory-pcs`, over arkworks' BN254.
+//!
+//! | module | step |
+//! |---|---|
+//! | `groups` | the library's group traits over arkworks: pairings, multi-exponentiations |
+//! | `wire` | encodings with subgroup checks, one byte string per proof |
+//! | `setup` | generators hashed to the curves, their pairings, the files they are kept in |
+//! | `sponge` | the library's messages and challenges on the transcript's sponge |
+//! | `matrix` | the committed vector as the library's polynomial |
+
+use core::ops::RangeInclusive;
+
+use zkml_core::{Bn254, ErrorTerm, Shape, Suite, VerifierTranscript, VerifyError};
+
+use crate::claims::Terms;
+use crate::stacking::Stacking;
+use crate::{OpeningClaim, OpeningSoundness, merge, reduction};
+
+mod groups;
+#[cfg(feature = "prover")]
+mod matrix;
+mod setup;
+mod sponge;
+mod wire;
+
+use groups::{Curve, Routines, Scalar, Target};
+use sponge::Sponge;
+use wire::Encoding;
+
+/// Variables that a stacked polynomial can have; smaller ones are padded with zeros.
+const VARIABLES: RangeInclusive<usize> = 2..=26;
+/// Numerator of the error charged to each challenge of the opening, more than the degree of any equation in it.
+const PER_CHALLENGE: f64 = 16.0;
+
+type Element = <Bn254 as Suite>::Challenge;
+
+/// Bytes of a commitment.
+pub(crate) const fn commitment_bytes() -> usize {
+    wire::TARGET_BYTES
+}
+
+/// Base-two logarithms of the numbers of rows and columns.
+fn dimensions(variables: usize) -> (usize, usize) {
+    (variables / 2, variables.div_ceil(2))
+}
+
+/// Coordinates as the library orders them: least significant first.
+fn coordinates(point: &[Element]) -> Vec<Scalar> {
+    point.iter().rev().map(|&coordinate| coordinate.into()).collect()
+}
+
+/// Verifies an opening: see the crate documentation for the steps.
+pub(crate) fn verify(
+    shapes: &[Shape],
+    commitment: &[u8],
+    claims: &[OpeningClaim<Element>],
+    transcript: &mut VerifierTranscript<'_, Bn254>,
+) -> Result<(), VerifyError> {
+    if claims.is_empty() {
+        return Ok(());
+    }
+    let scope = transcript.scope();
+    let statement = |what: String| VerifyError::Statement { scope: scope.clone(), what };
+    let stacking = Stacking::new(shapes, &VARIABLES).map_err(statement)?;
+    let terms = Terms::new(&stacking, claims).map_err(statement)?;
+    let target = Target::decode(commitment).ok_or_else(|| transcript.encoding("the commitment"))?;
+
+    transcript.absorb("setup", setup::DOMAIN.as_bytes());
+    let merged = reduction::verify(&stacking, &terms, shapes, commitment, claims, transcript)?;
+    let [value] = transcript.read_array()?;
+    transcript.check(merged.holds(value), "the merged claim on the stacked polynomial")?;
+
+    let (rows, columns) = dimensions(stacking.variables);
+    let blob = transcript.read_blob()?;
+    let proof = wire::decode(blob, rows, columns).ok_or_else(|| transcript.encoding("the Dory proof"))?;
+    let setup = setup::verifier(columns).map_err(statement)?;
+    let (point, value) = (coordinates(&merged.point), Scalar::from(value));
+    let mut sponge = Sponge(transcript.challenger_mut());
+    dory_pcs::verify::<_, Curve, Routines, Routines, _>(target, value, &point, &proof, setup, &mut sponge)
+        .map_err(|error| VerifyError::Opening { scope: scope.clone(), reason: error.to_string() })?;
+    transcript.absorb_blob(blob);
+    Ok(())
+}
+
+/// Error terms of one commitment and its opening at so many claims.
+pub(crate) fn soundness(shapes: &[Shape], claims: usize) -> OpeningSoundness {
+    let stacking = match Stacking::new(shapes, &VARIABLES) {
+        Ok(stacking) => stacking,
+        Err(reason) => {
+            let terms = vec![ErrorTerm::of_bits(format!("dory ({reason})"), 0.0)];
+            return OpeningSoundness { terms, log2_candidates: 0.0, regime: "none".to_owned() };
+        }
+    };
+    let field = Bn254::challenge_bits();
+    let blocks = stacking.of_tensor.iter().map(Vec::len).max().unwrap_or(0);
+    let batching = (claims.saturating_mul(blocks)).saturating_sub(1) as f64;
+    let rounds = (merge::DEGREE * stacking.variables) as f64;
+    let (_, columns) = dimensions(stacking.variables);
+    // Two challenges per round, and two at the end.
+    let challenges = (2 * columns + 2) as f64;
+    let terms = vec![
+        ErrorTerm::over_field("dory/opening", PER_CHALLENGE * challenges, field),
+        ErrorTerm::over_field("dory/batching", batching, field),
+        ErrorTerm::over_field("dory/merging-sumcheck", rounds, field),
+    ];
+    let regime = "SXDH on BN254, assumed; about 100 bits".to_owned();
+    OpeningSoundness { terms, log2_candidates: 0.0, regime }
+}
+
+#[cfg(feature = "prover")]
+pub use prover::ProverData;
+#[cfg(feature = "prover")]
+pub(crate) use prover::{commit, open};
+
+#[cfg(feature = "prover")]
+mod prover {
+    use std::sync::Arc;
+
+    use dory_pcs::primitives::arithmetic::Field;
+    use dory_pcs::{Polynomial, Transparent};
+    use zkml_core::{ProveError, ProverTranscript};
+    use zkml_device::Column;
+
+    use super::groups::First;
+    use super::matrix::Matrix;
+    use super::{
+        Bn254, Curve, Element, Encoding, OpeningClaim, Routines, Scalar, Shape, Sponge, Stacking, VARIABLES,
+        coordinates, dimensions, reduction, setup, wire,
+    };
+
+    /// What the prover keeps between commitment and opening: the stacked vector and the commitments to its rows.
+    pub struct ProverData {
+        stacking: Stacking,
+        commitment: Vec<u8>,
+        stacked: Vec<Element>,
+        rows: Vec<First>,
+    }
+
+    fn failed(scope: String) -> impl Fn(String) -> ProveError {
+        move |reason| ProveError::Commitment { scope: scope.clone(), reason }
+    }
+
+    /// Commits to tensors.
+    pub(crate) fn commit(shapes: &[Shape], columns: &[Arc<Column>]) -> Result<(Vec<u8>, ProverData), ProveError> {
+        let failed = failed("commitment".to_owned());
+        let stacking = Stacking::new(shapes, &VARIABLES).map_err(&failed)?;
+        let stacked = stacking.fill::<Bn254>(columns).ok_or_else(|| ProveError::Witness {
+            scope: "commitment".to_owned(),
+            what: "there must be one column per shape, with as many cells".to_owned(),
+        })?;
+        let (log_rows, log_columns) = dimensions(stacking.variables);
+        let setup = setup::prover(log_columns).map_err(&failed)?;
+        let (target, rows, _) = Matrix(&stacked)
+            .commit::<Curve, Transparent, Routines>(log_rows, log_columns, &setup)
+            .map_err(|error| failed(error.to_string()))?;
+        let mut commitment = Vec::with_capacity(wire::TARGET_BYTES);
+        target.encode(&mut commitment);
+        Ok((commitment.clone(), ProverData { stacking, commitment, stacked, rows }))
+    }
+
+    /// Opens a commitment at all claims.
+    pub(crate) fn open(
+        data: &ProverData,
+        claims: &[OpeningClaim<Element>],
+        transcript: &mut ProverTranscript<Bn254>,
+    ) -> Result<(), ProveError> {
+        if claims.is_empty() {
+            return Ok(());
+        }
+        let failed = failed(transcript.scope());
+        let stacking = &data.stacking;
+        transcript.absorb("setup", setup::DOMAIN.as_bytes());
+        let (point, value) = reduction::prove(stacking, &data.stacked, &data.commitment, claims, transcript)?;
+        transcript.write(&[value]);
+
+        let (log_rows, log_columns) = dimensions(stacking.variables);
+        let setup = setup::prover(log_columns).map_err(&failed)?;
+        let mut sponge = Sponge(transcript.challenger_mut());
+        let (proof, _) = dory_pcs::prove::<_, Curve, Routines, Routines, _, _, Transparent>(
+            &Matrix(&data.stacked),
+            &coordinates(&point),
+            data.rows.clone(),
+            Scalar::zero(),
+            log_rows,
+            log_columns,
+            &setup,
+            &mut sponge,
+        )
+        .map_err(|error| failed(error.to_string()))?;
+        let bytes = wire::encode(&proof).ok_or_else(|| failed("the proof has no final message".to_owned()))?;
+        transcript.write_blob(&bytes)
+    }
+}
+
+#[cfg(all(test, feature = "prover"))]
+mod tests {
+    use dory_pcs::primitives::arithmetic::{Field, Group};
+    use dory_pcs::{Polynomial, Transparent};
+    use p3_field::PrimeCharacteristicRing;
+
+    use super::matrix::Matrix;
+    use super::wire::{decode, encode, proof_bytes};
+    use super::*;
+
+    const VARIABLES: usize = 5;
+
+    struct Opened {
+        target: Target,
+        point: Vec<Scalar>,
+        value: Scalar,
+        proof: wire::Proof,
+    }
+
+    fn opened() -> Opened {
+        let (rows, columns) = dimensions(VARIABLES);
+        let cells: Vec<Element> = (0..1 << VARIABLES).map(|i: i64| Bn254::from_i64(i * i - 300)).collect();
+        let setup = setup::prover(columns).unwrap();
+        let (target, commitments, _) =
+            Matrix(&cells).commit::<Curve, Transparent, Routines>(rows, columns, &setup).unwrap();
+        let point: Vec<Scalar> = (0..VARIABLES).map(|i| Scalar::from_i64(-7 * i as i64 + 3)).collect();
+        let mut challenger = Bn254::challenger();
+        let (proof, _) = dory_pcs::prove::<_, Curve, Routines, Routines, _, _, Transparent>(
+            &Matrix(&cells),
+            &point,
+            commitments,
+            Scalar::zero(),
+            rows,
+            columns,
+            &setup,
+            &mut Sponge(&mut challenger),
+        )
+        .unwrap();
+        Opened { target, value: Matrix(&cells).evaluate(&point), point, proof }
+    }
+
+    fn accepts(target: &Target, point: &[Scalar], value: Scalar, proof: &wire::Proof) -> bool {
+        let setup = setup::verifier(dimensions(VARIABLES).1).unwrap();
+        let mut challenger = Bn254::challenger();
+        let mut sponge = Sponge(&mut challenger);
+        dory_pcs::verify::<_, Curve, Routines, Routines, _>(*target, value, point, proof, setup, &mut sponge).is_ok()
+    }
+
+    /// What an opening is for. Published implementations of commitments are known to get the first one wrong.
+    #[test]
+    fn the_library_binds_value_point_and_commitment() {
+        let Opened { target, point, value, proof } = opened();
+        assert!(accepts(&target, &point, value, &proof));
+        assert!(!accepts(&target, &point, value + Scalar::one(), &proof), "another value");
+        assert!(!accepts(&target, &point, Scalar::zero(), &proof), "zero as value");
+        assert!(!accepts(&target, &point, -value, &proof), "the negated value");
+        for i in 0..point.len() {
+            let mut other = point.clone();
+            other[i] = other[i] + Scalar::one();
+            assert!(!accepts(&target, &other, value, &proof), "another coordinate {i}");
+        }
+        let reversed: Vec<Scalar> = point.iter().rev().copied().collect();
+        assert!(!accepts(&target, &reversed, value, &proof), "the coordinates reversed");
+        assert!(!accepts(&(target + target), &point, value, &proof), "twice the commitment");
+        assert!(!accepts(&Target::identity(), &point, value, &proof), "the commitment to nothing");
+    }
+
+    #[test]
+    fn proofs_have_one_encoding() {
+        let proof = opened().proof;
+        let (rows, columns) = dimensions(VARIABLES);
+        let bytes = encode(&proof).unwrap();
+        assert_eq!(bytes.len(), proof_bytes(columns));
+        assert_eq!(decode(&bytes, rows, columns).as_ref(), Some(&proof));
+        assert!(decode(&bytes, rows, columns - 1).is_none());
+        assert!(decode(&bytes[1..], rows, columns).is_none());
+    }
+
+    #[test]
+    fn coordinates_and_values_are_those_of_the_multilinear_extension() {
+        let cells: Vec<Element> = (0..8).map(|i| Element::from_u64(i * i + 1)).collect();
+        let point = [2, 5, 11].map(Element::from_u64);
+        let eq = zkml_core::mle::eq_table(&point);
+        let expected: Element = eq.iter().zip(&cells).map(|(&e, &c)| e * c).sum();
+        assert_eq!(Matrix(&cells).evaluate(&coordinates(&point)), expected.into());
+    }
+
+    #[test]
+    fn every_size_has_room_above_the_target() {
+        for variables in VARIABLES..=26 {
+            let soundness = soundness(&[Shape::new([1 << variables]).unwrap()], 1000);
+            assert!(zkml_core::soundness::total_bits(&soundness.terms) > 200.0);
+            assert!(soundness.regime.contains("SXDH"), "the assumption is named");
+        }
+        assert_eq!(soundness(&[Shape::new([1 << 27]).unwrap()], 1).regime, "none");
+    }
+}

@@ -1,0 +1,73 @@
+//! The transcript's sponge as the library sees it.
+//!
+//! Messages are absorbed in the encoding in which they are part of the proof; the caller sends, and absorbs, the whole
+//! proof afterwards. Challenges are elements of the scalar field other than zero: their inverses are needed.
+
+use dory_pcs::primitives::DorySerialize;
+use dory_pcs::primitives::arithmetic::{Field, Group};
+use dory_pcs::primitives::transcript::Transcript;
+use p3_bn254::Bn254 as Felt;
+use p3_challenger::{CanObserve, CanSample};
+use p3_field::PrimeCharacteristicRing;
+use zkml_core::{Bn254, Suite};
+
+use super::groups::{Curve, Scalar};
+
+/// Bytes absorbed as one element.
+const CHUNK: usize = 31;
+
+/// A borrowed sponge.
+pub(crate) struct Sponge<'a>(pub(crate) &'a mut <Bn254 as Suite>::Challenger);
+
+impl Sponge<'_> {
+    /// Absorbs a byte string behind its length.
+    fn absorb(&mut self, bytes: &[u8]) {
+        self.0.observe(Felt::from_u64(bytes.len() as u64));
+        for chunk in bytes.chunks(CHUNK) {
+            let mut word = [0; CHUNK + 1];
+            word.iter_mut().zip(chunk).for_each(|(w, b)| *w = *b);
+            // A number of 248 bits is below the modulus.
+            self.0.observe(Bn254::decode(&word).unwrap_or_default());
+        }
+    }
+}
+
+impl Transcript for Sponge<'_> {
+    type Curve = Curve;
+
+    fn append_bytes(&mut self, label: &[u8], bytes: &[u8]) {
+        self.absorb(label);
+        self.absorb(bytes);
+    }
+
+    fn append_field(&mut self, label: &[u8], x: &Scalar) {
+        self.append_serde(label, x);
+    }
+
+    fn append_group<G: Group>(&mut self, label: &[u8], g: &G) {
+        self.append_serde(label, g);
+    }
+
+    fn append_serde<S: DorySerialize>(&mut self, label: &[u8], s: &S) {
+        let mut bytes = Vec::with_capacity(s.compressed_size());
+        // Writing to a vector does not fail; what was written is absorbed in any case.
+        let _ = s.serialize_compressed(&mut bytes);
+        self.append_bytes(label, &bytes);
+    }
+
+    fn challenge_scalar(&mut self, label: &[u8]) -> Scalar {
+        self.absorb(label);
+        loop {
+            let drawn: Felt = self.0.sample();
+            let challenge = Scalar::from(drawn);
+            if !challenge.is_zero() {
+                return challenge;
+            }
+        }
+    }
+
+    /// A new domain of the same sponge: nothing that was absorbed is forgotten.
+    fn reset(&mut self, domain_label: &[u8]) {
+        self.append_bytes(b"domain", domain_label);
+    }
+}

@@ -1,0 +1,103 @@
+//! The steps that every scheme shares: claims on tensors become one claim on the stacked polynomial.
+//!
+//! Both sides absorb the shapes, the commitment and the claims; the values of the terms that the verifier cannot derive
+//! are sent; `ρ` is drawn; the merging sumcheck leaves `P(r) · W(r) = claim` for the scheme to open.
+
+use zkml_core::{Shape, Suite, VerifierTranscript, VerifyError};
+use zkml_sumcheck::{Weight, verify_rounds};
+
+use crate::claims::Terms;
+use crate::stacking::Stacking;
+use crate::{OpeningClaim, merge};
+
+/// Absorbs what both sides know: the shapes, the commitment and the claims.
+macro_rules! absorb_statement {
+    ($transcript:expr, $shapes:expr, $root:expr, $claims:expr) => {{
+        for shape in $shapes {
+            let dims: Vec<u8> = shape.dims().iter().flat_map(|&n| (n as u64).to_le_bytes()).collect();
+            $transcript.absorb("shape", &dims);
+        }
+        $transcript.absorb("root", $root);
+        for claim in $claims {
+            $transcript.absorb("tensor", &(claim.tensor as u64).to_le_bytes());
+            $transcript.absorb_elements(&claim.point);
+            $transcript.absorb_elements(&[claim.value]);
+        }
+    }};
+}
+
+/// What is left to prove: `P(point) · weight = claim`. The weight is `None` if a term names no slot.
+pub(crate) struct Merged<EF> {
+    pub(crate) point: Vec<EF>,
+    weight: Option<EF>,
+    claim: EF,
+}
+
+impl<EF: p3_field::Field> Merged<EF> {
+    /// True if the claim holds for this value of the stacked polynomial.
+    pub(crate) fn holds(&self, value: EF) -> bool {
+        self.weight.map(|weight| value * weight) == Some(self.claim)
+    }
+}
+
+/// The verifier's half, up to the opening of the stacked polynomial.
+pub(crate) fn verify<S: Suite>(
+    stacking: &Stacking,
+    terms: &Terms<S::Challenge>,
+    shapes: &[Shape],
+    commitment: &[u8],
+    claims: &[OpeningClaim<S::Challenge>],
+    transcript: &mut VerifierTranscript<'_, S>,
+) -> Result<Merged<S::Challenge>, VerifyError> {
+    absorb_statement!(transcript, shapes, commitment, claims);
+    let sent = transcript.read(terms.sent())?;
+    let values = terms.complete(claims, &sent);
+    let values = values.ok_or_else(|| VerifyError::Check {
+        scope: transcript.scope(),
+        what: "the sum of a tensor's weighted blocks",
+    })?;
+    let rho = transcript.challenge();
+    let powers = merge::powers(rho, values.len());
+    let claim = merge::dot(&powers, &values);
+    let rounds = vec![Weight::Sum; stacking.variables];
+    let (point, claim) = verify_rounds(&rounds, merge::DEGREE, claim, transcript)?;
+    let weight = merge::weight_at(stacking, &terms.distinct, &powers, &point);
+    Ok(Merged { point, weight, claim })
+}
+
+#[cfg(feature = "prover")]
+pub(crate) use prover::prove;
+
+#[cfg(feature = "prover")]
+mod prover {
+    use zkml_core::{ProveError, ProverTranscript};
+
+    use super::{OpeningClaim, Stacking, Suite, Terms, merge};
+    use crate::merge_prover;
+
+    /// The prover's half. Returns the point at which the stacked polynomial is to be opened, and its value there.
+    pub(crate) fn prove<S: Suite>(
+        stacking: &Stacking,
+        stacked: &[S::Base],
+        commitment: &[u8],
+        claims: &[OpeningClaim<S::Challenge>],
+        transcript: &mut ProverTranscript<S>,
+    ) -> Result<(Vec<S::Challenge>, S::Challenge), ProveError> {
+        let scope = transcript.scope();
+        let terms =
+            Terms::new(stacking, claims).map_err(|reason| ProveError::Commitment { scope: scope.clone(), reason })?;
+        absorb_statement!(transcript, &stacking.shapes, commitment, claims);
+        let sent: Vec<S::Challenge> =
+            terms.sent_terms().map(|term| merge_prover::evaluate::<S>(stacking, stacked, term)).collect();
+        let unsatisfied = || ProveError::Unsatisfied {
+            scope: scope.clone(),
+            what: "a claim to be opened is not the value of the committed tensor".to_owned(),
+        };
+        let values = terms.complete(claims, &sent).ok_or_else(unsatisfied)?;
+        transcript.write(&sent);
+        let rho = transcript.challenge();
+        let powers = merge::powers(rho, values.len());
+        let claim = merge::dot(&powers, &values);
+        merge_prover::prove(stacking, stacked, &terms.distinct, &powers, claim, transcript).ok_or_else(unsatisfied)
+    }
+}
