@@ -12,7 +12,7 @@ use zkml_core::LayerProver as Half;
 #[cfg(not(feature = "prover"))]
 use zkml_core::LayerVerifier as Half;
 use zkml_core::protocol::SharedProtocol;
-use zkml_core::{Goldilocks, Goldilocks3, LayerVerifier, ProtocolInfo, ProtocolSet, Slot, Suite};
+use zkml_core::{Bn254, Goldilocks, Goldilocks3, LayerVerifier, ProtocolInfo, ProtocolSet, Slot, Suite};
 
 /// Options of a protocol by name. [`options`] validates them and adds the defaults.
 pub type Options = BTreeMap<String, String>;
@@ -56,7 +56,7 @@ pub fn suites() -> Vec<SuiteInfo> {
     fn info<S: Suite>() -> SuiteInfo {
         SuiteInfo { id: S::ID, about: S::ABOUT, security_bits: S::SECURITY_BITS }
     }
-    vec![info::<Goldilocks>(), info::<Goldilocks3>()]
+    vec![info::<Goldilocks>(), info::<Goldilocks3>(), info::<Bn254>()]
 }
 
 /// The suite with this name, or a message with the names there are and the nearest one.
@@ -169,7 +169,7 @@ macro_rules! protocol_set {
     )*};
 }
 
-protocol_set!(Goldilocks, Goldilocks3);
+protocol_set!(Goldilocks, Goldilocks3, Bn254);
 
 fn build<S: Suite>(id: &str, given: &Options) -> Result<SharedProtocol<S>, String> {
     let row = find_row::<S>(id)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use zkml_core::{Goldilocks, Goldilocks3, ProtocolSet, Slot, Suite};
+use zkml_core::{Bn254, Goldilocks, Goldilocks3, ProtocolSet, Slot, Suite};
 use zkml_registry::{Options, Registry, check_slot, options, protocol, protocols, slots, suite, suites};
 
 fn build<S: Suite>(id: &str, given: &Options) -> Result<&'static str, String>
@@ -18,6 +18,7 @@ fn every_protocol_builds_over_every_suite_with_every_option() {
     for info in protocols() {
         assert_eq!(build::<Goldilocks>(info.id, &Options::new()), Ok(info.id));
         assert_eq!(build::<Goldilocks3>(info.id, &Options::new()), Ok(info.id));
+        assert_eq!(build::<Bn254>(info.id, &Options::new()), Ok(info.id));
         for (name, values) in info.options {
             assert!(!values.is_empty(), "option {name} of {} has no values", info.id);
             for value in *values {
@@ -62,5 +63,5 @@ fn wrong_names_are_explained_with_the_nearest_one() {
 #[test]
 fn suites_are_listed_with_the_default_first() {
     let ids: Vec<_> = suites().iter().map(|s| (s.id, s.security_bits)).collect();
-    assert_eq!(ids, [("goldilocks", 100), ("goldilocks3", 128)]);
+    assert_eq!(ids, [("goldilocks", 100), ("goldilocks3", 128), ("bn254", 100)]);
 }

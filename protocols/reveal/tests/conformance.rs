@@ -1,3 +1,3 @@
 //! The suite that every protocol passes.
 
-zkml_testkit::conformance!(reveal, [Goldilocks, Goldilocks3], [Einsum, Lookup], zkml_reveal::Reveal);
+zkml_testkit::conformance!(reveal, [Goldilocks, Goldilocks3, Bn254], [Einsum, Lookup], zkml_reveal::Reveal);
