@@ -1,3 +1,3 @@
 //! The workbench's conformance and tamper suite.
 
-zkml_testkit::conformance!(logup_gkr, [Goldilocks, Goldilocks3], [Lookup], zkml_logup_gkr::LogupGkr);
+zkml_testkit::conformance!(logup_gkr, [Goldilocks, Goldilocks3, Bn254], [Lookup], zkml_logup_gkr::LogupGkr);

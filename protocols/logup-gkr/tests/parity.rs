@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Case, reference, tables};
-use zkml_core::{Goldilocks, Goldilocks3, Suite, Table};
+use zkml_core::{Bn254, Goldilocks, Goldilocks3, Suite, Table};
 
 fn assert_parity<S: Suite>(table: &Table, shapes: &[&[usize]], seed: u64) {
     let case = Case::random(table, shapes, seed);
@@ -40,6 +40,7 @@ fn parity_for_every_table_and_stack_of_shapes() {
         for (shapes, seed) in shapes.iter().zip(100..) {
             assert_parity::<Goldilocks>(&table, shapes, seed);
             assert_parity::<Goldilocks3>(&table, shapes, seed);
+            assert_parity::<Bn254>(&table, shapes, seed);
         }
     }
 }
@@ -50,5 +51,6 @@ fn parity_where_the_work_is_split_among_threads() {
     assert_parity::<Goldilocks>(&Table::Range { bits: 7 }, &[&[129, 129]], 1);
     assert_parity::<Goldilocks>(relu, &[&[1 << 15]], 2);
     assert_parity::<Goldilocks3>(relu, &[&[100, 200], &[31, 33]], 3);
+    assert_parity::<Bn254>(relu, &[&[100, 200], &[31, 33]], 3);
     assert_parity::<Goldilocks>(&Table::Range { bits: 14 }, &[&[5000], &[3, 70]], 4);
 }

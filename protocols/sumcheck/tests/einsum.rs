@@ -4,8 +4,8 @@ use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use zkml_core::{
-    Bounds, Claim, Einsum, Goldilocks, Goldilocks3, Instance, LayerProver, LayerVerifier, Program, ProverTranscript,
-    Relation, Residence, Shape, Suite, TensorId, VerifierTranscript, VerifyError, Witness, mle,
+    Bn254, Bounds, Claim, Einsum, Goldilocks, Goldilocks3, Instance, LayerProver, LayerVerifier, Program,
+    ProverTranscript, Relation, Residence, Shape, Suite, TensorId, VerifierTranscript, VerifyError, Witness, mle,
 };
 use zkml_device::{Device, count};
 use zkml_sumcheck::Sumcheck;
@@ -190,6 +190,7 @@ fn einsums_are_proven_and_their_claims_are_true() {
         complete::<Goldilocks>(dims, &bytes, &mut rng);
     }
     complete::<Goldilocks3>(&[3, 5, 7], &bytes, &mut rng);
+    complete::<Bn254>(&[3, 5, 7], &bytes, &mut rng);
     for values in [&[0][..], &[-1], &[i64::MIN, i64::MAX], &[i64::from(i32::MIN), 7], &[i64::from(i16::MIN)], &[-128]] {
         complete::<Goldilocks>(&[5, 3, 4], values, &mut rng);
     }

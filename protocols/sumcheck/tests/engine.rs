@@ -3,7 +3,7 @@
 use p3_field::{Algebra, BasedVectorSpace, Field, PrimeCharacteristicRing};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use zkml_core::{Goldilocks, Goldilocks3, ProverTranscript, Suite, VerifierTranscript, mle};
+use zkml_core::{Bn254, Goldilocks, Goldilocks3, ProverTranscript, Suite, VerifierTranscript, mle};
 use zkml_sumcheck::engine::{self, Composition, Product, reference};
 use zkml_sumcheck::{Weight, verify_rounds};
 
@@ -141,6 +141,7 @@ fn same_bytes_as_the_plain_prover() {
 #[test]
 fn same_bytes_over_the_cubic_extension() {
     sweep::<Goldilocks3>(6, &[Values::Random]);
+    sweep::<Bn254>(6, &[Values::Random]);
 }
 
 #[test]

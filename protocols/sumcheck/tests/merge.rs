@@ -3,7 +3,9 @@
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use zkml_core::{Claim, Goldilocks, Goldilocks3, ProverTranscript, Shape, Suite, TensorId, VerifierTranscript, mle};
+use zkml_core::{
+    Bn254, Claim, Goldilocks, Goldilocks3, ProverTranscript, Shape, Suite, TensorId, VerifierTranscript, mle,
+};
 use zkml_device::Column;
 use zkml_sumcheck::merge::{prove_merge, prove_merge_table, verify_merge};
 use zkml_sumcheck::vector;
@@ -81,6 +83,7 @@ fn columns_and_claims<S: Suite>() {
 fn merged_claims_are_true() {
     columns_and_claims::<Goldilocks>();
     columns_and_claims::<Goldilocks3>();
+    columns_and_claims::<Bn254>();
 }
 
 #[test]

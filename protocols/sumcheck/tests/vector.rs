@@ -3,7 +3,7 @@
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use zkml_core::{Goldilocks, Goldilocks3, Shape, Suite, mle};
+use zkml_core::{Bn254, Goldilocks, Goldilocks3, Shape, Suite, mle};
 use zkml_device::Column;
 use zkml_sumcheck::vector::{self, Tensor, Vector};
 
@@ -62,6 +62,7 @@ fn contractions<S: Suite>() {
 fn contractions_agree_with_field_arithmetic() {
     contractions::<Goldilocks>();
     contractions::<Goldilocks3>();
+    contractions::<Bn254>();
 }
 
 #[test]
@@ -128,4 +129,5 @@ fn tables<S: Suite>() {
 fn packed_tables_agree_with_plain_ones() {
     tables::<Goldilocks>();
     tables::<Goldilocks3>();
+    tables::<Bn254>();
 }

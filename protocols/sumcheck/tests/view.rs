@@ -4,7 +4,7 @@ use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use zkml_core::{
-    AxisGroup, AxisMap, Bounds, Claim, Goldilocks, Goldilocks3, Instance, LayerProver, LayerVerifier, Program,
+    AxisGroup, AxisMap, Bn254, Bounds, Claim, Goldilocks, Goldilocks3, Instance, LayerProver, LayerVerifier, Program,
     ProverTranscript, Relation, Residence, Shape, Suite, TensorId, VerifierTranscript, View, Witness, mle,
 };
 use zkml_device::{Column, Device, count};
@@ -187,6 +187,7 @@ fn claims_pass_through_views_goldilocks() {
 #[test]
 fn claims_pass_through_views_goldilocks3() {
     round_trips::<Goldilocks3>();
+    round_trips::<Bn254>();
 }
 
 /// A claim that is true of one window is not proven by the proof of another.

@@ -3,7 +3,7 @@
 //! A protocol crate writes one line, and gets named tests over every suite it lists and every slot it fills:
 //!
 //! ```text
-//! zkml_testkit::conformance!(reveal, [Goldilocks, Goldilocks3], [Einsum, Lookup], zkml_reveal::Reveal);
+//! zkml_testkit::conformance!(reveal, [Goldilocks, Goldilocks3, Bn254], [Einsum, Lookup], zkml_reveal::Reveal);
 //! ```
 //!
 //! | test | what must hold |
