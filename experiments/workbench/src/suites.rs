@@ -1,7 +1,7 @@
 //! From a suite's name to its type.
 
 use zkml_commitment::CommittedSuite;
-use zkml_core::{Goldilocks, Goldilocks3, ProtocolSet, Suite, VerifyError};
+use zkml_core::{Bn254, Goldilocks, Goldilocks3, ProtocolSet, Suite, VerifyError};
 use zkml_device::Device;
 use zkml_model::VerifyReport;
 use zkml_registry::Registry;
@@ -20,6 +20,7 @@ pub(crate) fn with_suite<W: WithSuite>(id: &str, work: W) -> Option<W::Output> {
     match id {
         Goldilocks::ID => Some(work.run::<Goldilocks>(&Registry)),
         Goldilocks3::ID => Some(work.run::<Goldilocks3>(&Registry)),
+        Bn254::ID => Some(work.run::<Bn254>(&Registry)),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 zkml_testkit::conformance!(
     square,
-    [Goldilocks, Goldilocks3],
+    [Goldilocks, Goldilocks3, Bn254],
     [Einsum, Lookup],
     zkml_logkr::LogKr::new(zkml_logkr::Form::Square)
 );
@@ -12,4 +12,9 @@ zkml_testkit::conformance!(
     [Einsum, Lookup],
     zkml_logkr::LogKr::new(zkml_logkr::Form::HalfSquare)
 );
-zkml_testkit::conformance!(product, [Goldilocks], [Einsum, Lookup], zkml_logkr::LogKr::new(zkml_logkr::Form::Product));
+zkml_testkit::conformance!(
+    product,
+    [Goldilocks, Bn254],
+    [Einsum, Lookup],
+    zkml_logkr::LogKr::new(zkml_logkr::Form::Product)
+);

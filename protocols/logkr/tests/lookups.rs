@@ -7,8 +7,8 @@ use p3_field::PrimeCharacteristicRing;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use zkml_core::{
-    Bounds, Goldilocks, Goldilocks3, Instance, LayerProver, LayerVerifier, Program, ProverTranscript, Residence, Shape,
-    Suite, Table, TensorId, VerifierTranscript, Witness, mle,
+    Bn254, Bounds, Goldilocks, Goldilocks3, Instance, LayerProver, LayerVerifier, Program, ProverTranscript, Residence,
+    Shape, Suite, Table, TensorId, VerifierTranscript, Witness, mle,
 };
 use zkml_device::{Column, Device};
 use zkml_logkr::{Form, LogKr};
@@ -134,6 +134,7 @@ fn tuples_of_several_shapes_give_the_reference_bytes() {
         let case = Case::new(table.clone(), shapes, &mut rng);
         check::<Goldilocks>(&case, &format!("{shapes:?}"));
         check::<Goldilocks3>(&case, &format!("{shapes:?}"));
+        check::<Bn254>(&case, &format!("{shapes:?}"));
     }
 }
 

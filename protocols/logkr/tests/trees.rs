@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Cheat, is_true, levels, prove_tree, random, rng, root};
-use zkml_core::{Goldilocks, Goldilocks3, ProverTranscript, Suite, VerifierTranscript};
+use zkml_core::{Bn254, Goldilocks, Goldilocks3, ProverTranscript, Suite, VerifierTranscript};
 use zkml_logkr::Form;
 use zkml_logkr::fraction::{Tree, verify_tree};
 
@@ -36,6 +36,7 @@ fn explicit<S: Suite>(seed: u64) {
 fn packed_trees_equal_the_reference_byte_for_byte() {
     explicit::<Goldilocks>(11);
     explicit::<Goldilocks3>(12);
+    explicit::<Bn254>(12);
 }
 
 /// The forms' claims on the leaves are all linear forms `A ñ + B d̃ = K`, true on the same leaves, and their x-rounds

@@ -1,10 +1,10 @@
-//! A small requantised dense layer through the whole driver: every protocol, both suites, and what a verifier must
+//! A small requantised dense layer through the whole driver: every protocol, every suite, and what a verifier must
 //! refuse.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use zkml_commitment::CommittedSuite;
-use zkml_core::{Bounds, Goldilocks, Goldilocks3, Program, Residence, Shape, Table, TensorId, Witness};
+use zkml_core::{Bn254, Bounds, Goldilocks, Goldilocks3, Program, Residence, Shape, Table, TensorId, Witness};
 use zkml_device::Device;
 use zkml_model::{Assignment, Plan, PlanError, ProvingKey, Statement, public_bytes};
 use zkml_registry::Registry;
@@ -106,6 +106,7 @@ fn every_protocol_in_every_slot_proves_the_layer() {
         for lookup in ["logup-gkr", "logkr", "reveal"] {
             assert!(accepts::<Goldilocks>(&files::<Goldilocks>(einsum, lookup, OUTPUTS, 1)), "{einsum} {lookup}");
             assert!(accepts::<Goldilocks3>(&files::<Goldilocks3>(einsum, lookup, OUTPUTS, 2)), "{einsum} {lookup}");
+            assert!(accepts::<Bn254>(&files::<Bn254>(einsum, lookup, OUTPUTS, 8)), "{einsum} {lookup}");
         }
     }
 }
@@ -120,24 +121,40 @@ fn large_weights_are_committed_in_the_key() {
 
 #[test]
 fn any_changed_bit_of_key_public_values_or_proof_is_refused() {
-    let good = files::<Goldilocks>("sumcheck", "logup-gkr", OUTPUTS, 4);
-    assert!(accepts::<Goldilocks>(&good));
+    changed_bits_are_refused::<Goldilocks>(400);
+    changed_bits_are_refused::<Bn254>(60);
+}
+
+fn changed_bits_are_refused<S: CommittedSuite>(places: usize)
+where
+    Registry: zkml_core::ProtocolSet<S>,
+{
+    let good = files::<S>("sumcheck", "logup-gkr", OUTPUTS, 4);
+    assert!(accepts::<S>(&good));
     for file in 0..3 {
-        let step = (good[file].len() / 400).max(1);
+        let step = (good[file].len() / places).max(1);
         for byte in (0..good[file].len()).step_by(step) {
             let mut bad = good.clone();
             bad[file][byte] ^= 1 << (byte % 8);
-            assert!(!accepts::<Goldilocks>(&bad), "file {file}, byte {byte}");
+            assert!(!accepts::<S>(&bad), "file {file}, byte {byte}");
         }
         for length in [0, 1, 8, good[file].len() / 2, good[file].len() - 1] {
             let mut bad = good.clone();
             bad[file].truncate(length);
-            assert!(!accepts::<Goldilocks>(&bad), "file {file} cut to {length}");
+            assert!(!accepts::<S>(&bad), "file {file} cut to {length}");
         }
         let mut bad = good.clone();
         bad[file].push(0);
-        assert!(!accepts::<Goldilocks>(&bad), "file {file} extended");
+        assert!(!accepts::<S>(&bad), "file {file} extended");
     }
+}
+
+#[test]
+fn large_weights_are_committed_in_a_key_over_bn254() {
+    let outputs = 1 << 8;
+    let files = files::<Bn254>("sumcheck", "logup-gkr", outputs, 9);
+    assert!(accepts::<Bn254>(&files));
+    assert!(!accepts::<Goldilocks>(&files), "files of another suite");
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn faults_of_overrides_name_the_command_line() {
 test.yaml, command line `suite=goldilock`: unknown suite `goldilock`
   key:      suite
   found:    `goldilock`
-  allowed:  goldilocks, goldilocks3
+  allowed:  goldilocks, goldilocks3, bn254
   nearest:  goldilocks"
     );
     assert!(errors(BASE, &["model.3.protocol=reveal"]).contains("there is no `model.3.protocol`"));
