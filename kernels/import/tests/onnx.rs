@@ -55,6 +55,8 @@ fn convolutions() {
         vec![ints("pads", &[1, 0, 2, 1]), ints("strides", &[2, 1])],
         vec![ints("dilations", &[2, 1]), ints("pads", &[0, 2, 1, 0])],
         vec![text("auto_pad", "SAME_UPPER"), ints("strides", &[2, 3])],
+        vec![text("auto_pad", "SAME_UPPER")],
+        vec![text("auto_pad", "SAME_LOWER"), ints("dilations", &[1, 3])],
         vec![text("auto_pad", "SAME_LOWER"), ints("strides", &[1, 2])],
         vec![text("auto_pad", "VALID"), ints("kernel_shape", &[3, 2])],
         vec![ints("pads", &[1, 1, 1, 1]), text("auto_pad", "NOTSET")],
