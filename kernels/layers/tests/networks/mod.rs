@@ -41,6 +41,7 @@ fn dense(name: &str, inputs: usize, outputs: usize, nonlinearity: Nonlinearity) 
         nonlinearity,
         bits: 8,
         limb_bits: None,
+        per_channel: false,
     })
 }
 
