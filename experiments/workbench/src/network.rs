@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use zkml_core::{Program, Witness};
+use zkml_core::{Program, Shape, Witness};
 use zkml_import::Array;
 use zkml_layers::{LayerError, Lowered, NetworkSpec, Node, lower};
 
@@ -30,7 +30,7 @@ impl Network {
         let names = layer_names(&experiment.model)?;
         let mut data = Data::open(folder, experiment);
         let input = data.input(&experiment.input)?;
-        let layers = nodes(&experiment.model, &names, &mut data)?;
+        let layers = nodes(&experiment.model, &names, &input.shape, &mut data)?;
         let sample = calibration(experiment, &input, &mut data)?;
         let fault = |error: LayerError| layer_fault(&error, &names, experiment.calibration.is_some());
         let spec = NetworkSpec::calibrated(input.shape, experiment.input.bits, &sample, layers).map_err(fault)?;
@@ -108,15 +108,41 @@ fn with_paths(layers: &[Layer]) -> impl Iterator<Item = (KeyPath, &Layer)> {
     layers.iter().enumerate().map(|(i, layer)| (KeyPath::default().key("model").index(i), layer))
 }
 
-/// The layers with their weights and edges.
-fn nodes(layers: &[Layer], names: &[String], data: &mut Data) -> Result<Vec<Node>, Fault> {
-    let node = |(i, (path, layer)): (usize, (KeyPath, &Layer))| {
+/// The layers with their weights and edges. Shapes are checked on the way.
+fn nodes(layers: &[Layer], names: &[String], input: &[usize], data: &mut Data) -> Result<Vec<Node>, Fault> {
+    let mut shapes = vec![shape(input)?];
+    let mut nodes = Vec::with_capacity(layers.len());
+    for (i, (path, layer)) in with_paths(layers).enumerate() {
         let inputs = inputs(&path, layer, i, names)?;
+        let position = |name: &String| names.iter().position(|n| n == name).map_or(0, |p| p + 1);
+        let sources = if inputs.is_empty() { vec![i] } else { inputs.iter().map(position).collect() };
+        let own: Vec<Shape> = sources.into_iter().map(|source| shapes[source].clone()).collect();
         let (kernel, entry) = layer.entry(&path)?;
-        let layer = entry.layer(&mut Site { path: path.key(kernel), name: names[i].clone(), data })?;
-        Ok(Node { layer, inputs })
-    };
-    with_paths(layers).enumerate().map(node).collect()
+        let dims = own.iter().map(|shape| shape.dims().to_vec()).collect();
+        let path = path.key(kernel);
+        let layer = entry.layer(&mut Site { path: path.clone(), name: names[i].clone(), inputs: dims, data })?;
+        let kernel = layer.kernel();
+        if kernel.arity() != own.len() {
+            let problem = format!("{} takes {} inputs, not {}", kernel.info().id, kernel.arity(), own.len());
+            let allowed = format!("{} names of earlier layers or `input`, in `inputs`", kernel.arity());
+            return Err(Fault::value(&path, problem, own.len().to_string(), allowed));
+        }
+        let output = kernel.output_shape(&own).map_err(|error| {
+            let found: Vec<String> = own.iter().map(ToString::to_string).collect();
+            let found = format!("input of shape {}", found.join(" and "));
+            Fault::value(&path, error.to_string(), found, "shapes that fit together")
+        })?;
+        shapes.push(output);
+        nodes.push(Node { layer, inputs });
+    }
+    Ok(nodes)
+}
+
+fn shape(dims: &[usize]) -> Result<Shape, Fault> {
+    Shape::new(dims).ok_or_else(|| {
+        let problem = "the input's shape is empty or too large";
+        Fault::value(&KeyPath::default().key("input"), problem, format!("{dims:?}"), "a batch axis and others")
+    })
 }
 
 /// Names of the values that a layer reads; none if it reads the layer before.

@@ -6,6 +6,8 @@
 mod key;
 mod linear;
 mod norm;
+mod pointwise;
+mod shape;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,9 @@ use zkml_layers::LayerSpec;
 
 pub(crate) use key::Key;
 use linear::Dense;
-use norm::RmsNorm;
+use norm::{LayerNorm, RmsNorm};
+use pointwise::{Add, Clamp, Gelu, Mul, Relu, Sigmoid, Silu, Tanh};
+use shape::{Flatten, Reshape, Transpose};
 
 use crate::data::Data;
 use crate::spec::choice::{self, Choice};
@@ -32,6 +36,8 @@ pub(crate) struct Site<'a> {
     pub(crate) path: KeyPath,
     /// The layer's name.
     pub(crate) name: String,
+    /// Shapes of the layer's inputs, batch first.
+    pub(crate) inputs: Vec<Vec<usize>>,
     /// The experiment's files.
     pub(crate) data: &'a mut Data,
 }
@@ -108,6 +114,30 @@ kernels! {
     dense: Dense,
     /// Root-mean-square normalisation over the last axis: `gain * x / sqrt(mean(x^2) + eps)`.
     rmsnorm: RmsNorm,
+    /// Normalisation over the last axis to mean 0 and variance 1, with gain and bias.
+    layernorm: LayerNorm,
+    /// `max(x, 0)`.
+    relu: Relu,
+    /// `min(max(x, lo), hi)`.
+    clamp: Clamp,
+    /// `x / (1 + exp(-x))`.
+    silu: Silu,
+    /// `x/2 * (1 + erf(x / sqrt(2)))`.
+    gelu: Gelu,
+    /// `1 / (1 + exp(-x))`.
+    sigmoid: Sigmoid,
+    /// Hyperbolic tangent.
+    tanh: Tanh,
+    /// Sum of two tensors, as in a residual connection.
+    add: Add,
+    /// Product of two tensors, cell by cell.
+    mul: Mul,
+    /// One axis per row.
+    flatten: Flatten,
+    /// Another shape per row.
+    reshape: Reshape,
+    /// Axes in another order.
+    transpose: Transpose,
 }
 
 impl Layer {

@@ -59,7 +59,7 @@ test.yaml:7:1: unknown key `mesure`
     | ^
   key:      mesure
   found:    `mesure`
-  allowed:  about, allow_weak, checks, device, input, matrix, measure, merge_lookups, model, protocol, schema, security_bits, suite
+  allowed:  about, allow_weak, calibration, checks, device, input, matrix, measure, merge_lookups, model, protocol, schema, security_bits, suite, weights
   nearest:  measure"
     );
 }
