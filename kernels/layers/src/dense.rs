@@ -14,7 +14,8 @@
 //! are virtual, so a claim on the accumulator passes through D3 and ends, by D1 and D2, on input, weight and bias.
 //!
 //! **An input of more axes** is read as if flattened: for `[b, c, h, w]` the weight has the shape `[o, c, h, w]`, and D1
-//! is the Einsum `bchw,ochw->bo`. Nothing is moved and nothing is proven about it.
+//! is the Einsum `bchw,ochw->bo`. Nothing is moved and nothing is proven about it. A `flatten` or `reshape` in front is
+//! looked through.
 //!
 //! **One scale per output** (`per_channel`) gives every row of the weight, and every `b_o`, a step of its own. D3 is then
 //! `sum = product + bias-rows` and `acc = sum·m_o`, the latter an Einsum `bo,o->bo` with a fixed `m`.
@@ -38,8 +39,9 @@
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use zkml_core::{Bounds, Residence, Shape, TensorId};
+use zkml_core::{Bounds, Shape, TensorId};
 
+use crate::bias::BiasRows;
 use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, first, sole};
 use crate::lowering::{Activation, Lowering, Recorder};
 use crate::matmul::Matrix;
@@ -59,6 +61,23 @@ pub enum Nonlinearity {
     None,
     /// `max(0, v)`.
     Relu,
+}
+
+impl Nonlinearity {
+    /// On real numbers.
+    pub(crate) fn apply(self, value: f64) -> f64 {
+        match self {
+            Self::None => value,
+            Self::Relu => value.max(0.0),
+        }
+    }
+
+    /// As a narrower clamp.
+    pub(crate) fn restrict(self, clamp: &mut Bounds) {
+        if self == Self::Relu {
+            clamp.lo = 0;
+        }
+    }
 }
 
 /// A dense layer `f(x·Wᵀ + b)` over `[rows, …]`, every row flattened.
@@ -112,13 +131,6 @@ impl Dense {
         }
     }
 
-    fn apply(&self, value: f64) -> f64 {
-        match self.nonlinearity {
-            Nonlinearity::None => value,
-            Nonlinearity::Relu => value.max(0.0),
-        }
-    }
-
     /// The bias in units of the accumulator, `steps[o]` each.
     fn quantised_bias(&self, steps: &[f64]) -> Result<Option<Vec<i64>>, LayerError> {
         let Some(bias) = &self.bias else { return Ok(None) };
@@ -154,9 +166,7 @@ impl Dense {
             let step = steps.first().copied().unwrap_or(1.0);
             Rescaling::plan(&self.name, Accumulator { step, honest, proven }, target, builder.limb_bits())?
         };
-        if self.nonlinearity == Nonlinearity::Relu {
-            rescaling.clamp.lo = 0;
-        }
+        self.nonlinearity.restrict(&mut rescaling.clamp);
         Ok(Plan { weights, bias, limits, rescaling })
     }
 }
@@ -225,7 +235,7 @@ impl Kernel for Dense {
         let row = |row: &[f64]| {
             let sums = self.weight.chunks(self.inputs).map(|w| w.iter().zip(row).map(|(w, x)| w * x).sum::<f64>());
             let bias = |o: usize| self.bias.as_ref().and_then(|b| b.get(o)).copied().unwrap_or(0.0);
-            sums.enumerate().map(|(o, sum)| self.apply(sum + bias(o))).collect::<Vec<f64>>()
+            sums.enumerate().map(|(o, sum)| self.nonlinearity.apply(sum + bias(o))).collect::<Vec<f64>>()
         };
         let values = inputs.first().map_or(&[][..], |input| input.values);
         values.par_chunks(self.inputs.max(1)).flat_map_iter(row).collect()
@@ -247,46 +257,34 @@ impl Kernel for Dense {
     }
 }
 
-fn axis(layer: &str, length: usize) -> Result<Shape, LayerError> {
-    Shape::new([length]).ok_or_else(|| LayerError::shape(layer, "an axis is empty"))
-}
-
 /// D1 and D2.
 #[derive(Debug)]
 struct Sums {
     product: TensorId,
-    /// `one` and `bias-rows`.
-    bias: Option<(TensorId, TensorId)>,
+    bias: Option<BiasRows>,
 }
 
 impl Sums {
     fn lower(builder: &mut Lowering, shape: &Shape, input: &Activation, plan: &Plan) -> Result<Self, LayerError> {
-        let &[rows, outputs] = shape.dims() else {
-            return Err(LayerError::shape(builder.layer(), format!("the output is {shape}; it must be [rows, n]")));
-        };
-        let mut dims = input.shape.dims().to_vec();
-        let summed: String = "ijklmnpqrstuvwx".chars().take(dims.len() - 1).collect();
-        dims.iter_mut().take(1).for_each(|rows| *rows = outputs);
+        let (tensor, rows) = builder.unshaped(input);
+        let mut dims = rows.dims().to_vec();
+        let summed: String = "ijklmnpqrstuvwx".chars().take(dims.len().saturating_sub(1)).collect();
+        dims.iter_mut().take(1).for_each(|rows| *rows = shape.dims().last().copied().unwrap_or(1));
         let matrix =
             Shape::new(dims).ok_or_else(|| LayerError::shape(builder.layer(), "the weight is empty or too large"))?;
         let (largest, most) = (plan.weights.largest, plan.limits.product);
         let weight = builder.fixed("weight", &matrix, Bounds::new(-largest, largest), plan.weights.values.clone());
         let product = builder.value("product", shape, -most, most);
-        builder.einsum("product", &format!("b{summed},o{summed}->bo"), product, &[input.tensor, weight])?;
-        let Some(values) = &plan.bias else { return Ok(Self { product, bias: None }) };
-        let most = plan.limits.bias;
-        let (rows, outputs) = (axis(builder.layer(), rows)?, axis(builder.layer(), outputs)?);
-        let one = builder.tensor("one", &rows, Bounds::new(1, 1), Residence::Public);
-        let bias = builder.fixed("bias", &outputs, Bounds::new(-most, most), values.clone());
-        let spread = builder.value("bias-rows", shape, -most, most);
-        builder.einsum("bias-rows", "b,o->bo", spread, &[one, bias])?;
-        Ok(Self { product, bias: Some((one, spread)) })
+        builder.einsum("product", &format!("b{summed},o{summed}->bo"), product, &[tensor, weight])?;
+        let bias = plan.bias.clone();
+        let bias = bias.map(|values| BiasRows::lower(builder, shape, 1, values, plan.limits.bias)).transpose()?;
+        Ok(Self { product, bias })
     }
 
     /// The accumulator, before the multiplier.
     fn terms(&self) -> Vec<(i64, TensorId)> {
         let mut terms = vec![(1, self.product)];
-        terms.extend(self.bias.map(|(_, spread)| (1, spread)));
+        terms.extend(self.bias.as_ref().map(|bias| (1, bias.spread())));
         terms
     }
 }
@@ -312,17 +310,11 @@ impl Step for LoweredDense {
     /// Records the virtual tensors too: the generic evaluation of an einsum is far slower than this product.
     fn record(&self, inputs: &[&[i64]], recorder: &mut Recorder) -> Vec<i64> {
         let products = self.matrix.multiply(first(inputs), |_, sum| sum);
-        let (Some(bias), Some((one, spread))) = (&self.bias, self.sums.bias) else {
-            let outputs = self.requantisation.record(&products, recorder);
-            recorder.set(self.sums.product, products);
-            return outputs;
-        };
-        let rows = products.len() / bias.len().max(1);
-        recorder.set(one, vec![1; rows]);
-        recorder.set(spread, bias.repeat(rows));
-        let rows = products.par_chunks(bias.len());
-        let sums: Vec<i64> = rows.flat_map_iter(|row| row.iter().zip(bias).map(|(sum, b)| sum + b)).collect();
+        let mut sums = products.clone();
         recorder.set(self.sums.product, products);
+        if let Some(bias) = &self.sums.bias {
+            bias.record(&mut sums, recorder);
+        }
         self.requantisation.record(&sums, recorder)
     }
 }

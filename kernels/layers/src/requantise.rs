@@ -149,6 +149,25 @@ impl Rescaling {
         Err(no_multiplier(layer, limb_bits))
     }
 
+    /// For a sum of tensors with steps of their own: chooses one multiplier for each, which makes the accumulator
+    /// `Σ m_k·tensor_k`, and a common shift. The output's step is that of `target`; rounding each multiplier moves
+    /// no output by more than [`CHANNEL_ERROR`] of it.
+    pub fn plan_sum(
+        layer: &str,
+        summands: &[Accumulator],
+        target: Quantisation,
+        limb_bits: u32,
+    ) -> Result<(Arc<[i64]>, Self), LayerError> {
+        let count = summands.len() as i64;
+        let apart: Vec<_> = summands.iter().map(|a| Accumulator { proven: a.proven * count, ..*a }).collect();
+        let mut plan = Self::plan_channels(layer, &apart, target, limb_bits)?;
+        let multipliers = plan.channels.take().unwrap_or_default();
+        let largest = summands.iter().zip(multipliers.iter()).map(|(a, m)| a.honest * m).sum::<i64>();
+        plan.multiplier = 1;
+        plan.quotients = Bounds::new(plan.quotient(-largest), plan.quotient(largest));
+        Ok((multipliers, plan))
+    }
+
     /// `z` for an accumulator within its bounds; one multiplier.
     #[inline]
     pub fn quotient(&self, accumulator: i64) -> i64 {

@@ -83,6 +83,18 @@ impl Clamping {
     }
 }
 
+impl Clamping {
+    /// All pairs `(z, clamp(z))` of `c` bits.
+    fn table(&self, layer: &str) -> Result<Table, LayerError> {
+        let Bounds { lo, hi } = self.clamp;
+        let half = 1_i64 << (self.bits() - 1);
+        let outputs = (-half..half).map(|z| z.clamp(lo, hi)).collect();
+        let name = format!("clamp[{},{half})->[{lo},{hi}]", -half);
+        Table::listed(name, vec![(-half..half).collect(), outputs])
+            .ok_or_else(|| LayerError::parameter(layer, "the clamp table is too large"))
+    }
+}
+
 /// Bits of a non-negative integer.
 fn bits(value: i64) -> u32 {
     i64::BITS - value.leading_zeros()
@@ -91,10 +103,14 @@ fn bits(value: i64) -> u32 {
 /// The tensors of one lowered clamping.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Clamp {
-    Table { quotient: TensorId },
+    /// The quotient, if it is committed for this.
+    Table {
+        quotient: Option<TensorId>,
+    },
     Excess(Excess),
 }
 
+/// The tensors of X1 to X3.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Excess {
     limbs: Limbs,
@@ -114,25 +130,38 @@ impl Clamp {
     ) -> Result<(Self, Vec<(i64, TensorId)>), LayerError> {
         if !clamping.by_table(shape.cells(), builder.limb_bits()) {
             let excess = Excess::lower(builder, shape, output, clamping)?;
-            let terms = vec![(1, output), (2, excess.over), (-1, excess.total)];
+            let terms = excess.terms(output);
             return Ok((Self::Excess(excess), terms));
         }
-        let Bounds { lo, hi } = clamping.clamp;
         let half = 1_i64 << (clamping.bits() - 1);
         let quotient = builder.tensor("quotient", shape, Bounds::new(-half, half - 1), Residence::Committed);
-        let outputs = (-half..half).map(|z| z.clamp(lo, hi)).collect();
-        let name = format!("clamp[{},{half})->[{lo},{hi}]", -half);
-        let table = Table::listed(name, vec![(-half..half).collect(), outputs])
-            .ok_or_else(|| LayerError::parameter(builder.layer(), "the clamp table is too large"))?;
-        builder.lookup("clamp", table, vec![vec![quotient, output]]);
+        builder.lookup("clamp", clamping.table(builder.layer())?, vec![vec![quotient, output]]);
         builder.parameter("clamp bits", &clamping.bits());
-        Ok((Self::Table { quotient }, vec![(1, quotient)]))
+        Ok((Self::Table { quotient: Some(quotient) }, vec![(1, quotient)]))
+    }
+
+    /// Emits the relations between `output` and a quotient that exists already.
+    pub(crate) fn of_tensor(
+        builder: &mut Lowering,
+        shape: &Shape,
+        quotient: TensorId,
+        output: TensorId,
+        clamping: Clamping,
+    ) -> Result<Self, LayerError> {
+        if clamping.by_table(shape.cells(), builder.limb_bits()) {
+            builder.lookup("clamp", clamping.table(builder.layer())?, vec![vec![quotient, output]]);
+            return Ok(Self::Table { quotient: None });
+        }
+        let excess = Excess::lower(builder, shape, output, clamping)?;
+        builder.affine("clamp", quotient, excess.terms(output), 0);
+        Ok(Self::Excess(excess))
     }
 
     /// Records everything but the output.
     pub(crate) fn record(&self, quotients: Vec<i64>, clamp: Bounds, recorder: &mut Recorder) {
         match self {
-            Self::Table { quotient } => recorder.set(*quotient, quotients),
+            Self::Table { quotient: Some(quotient) } => recorder.set(*quotient, quotients),
+            Self::Table { quotient: None } => {}
             Self::Excess(excess) => excess.record(&quotients, clamp, recorder),
         }
     }
@@ -164,6 +193,11 @@ impl Excess {
         builder.einsum("saturate", &product, reached, &[excess, output])?;
         builder.parameter("excess bits", &limbs.bits());
         Ok(Self { limbs, total: excess, side, over, reached })
+    }
+
+    /// `z = y + 2·over - e`.
+    fn terms(&self, output: TensorId) -> Vec<(i64, TensorId)> {
+        vec![(1, output), (2, self.over), (-1, self.total)]
     }
 
     fn record(&self, quotients: &[i64], clamp: Bounds, recorder: &mut Recorder) {
