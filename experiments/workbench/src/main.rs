@@ -8,6 +8,7 @@ mod data;
 mod describe;
 mod environment;
 mod exit;
+mod kernels;
 mod locate;
 mod metrics;
 mod network;
