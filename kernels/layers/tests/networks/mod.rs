@@ -1,6 +1,9 @@
 //! Small networks that together use every kernel.
 
-use zkml_layers::{Dense, LayerSpec, NetworkSpec, Node, Nonlinearity, RmsNorm};
+use zkml_layers::{
+    Add, Dense, Flatten, Function, LayerNorm, LayerSpec, Mul, NetworkSpec, Node, Nonlinearity, Pointwise, Reshape,
+    RmsNorm, Transpose,
+};
 
 /// A network, and what it is there for.
 pub(crate) struct Small {
@@ -45,17 +48,102 @@ fn dense(name: &str, inputs: usize, outputs: usize, nonlinearity: Nonlinearity) 
     })
 }
 
+fn pointwise(name: &str, function: Function) -> LayerSpec {
+    LayerSpec::Pointwise(Pointwise { name: name.to_owned(), function, bits: 5 })
+}
+
+/// Fine enough to tell neighbouring inputs apart.
+fn fine(name: &str, function: Function) -> LayerSpec {
+    LayerSpec::Pointwise(Pointwise { name: name.to_owned(), function, bits: 11 })
+}
+
+fn named(name: &str) -> String {
+    name.to_owned()
+}
+
+/// Reshaped, transposed and flattened tensors, in between and as the output.
+fn rearranged() -> Vec<Small> {
+    let reshape = |name, shape: &[usize]| LayerSpec::Reshape(Reshape { name: named(name), shape: shape.to_vec() });
+    let transpose = LayerSpec::Transpose(Transpose { name: named("turn"), permutation: vec![0, 2, 1] });
+    let flatten = LayerSpec::Flatten(Flatten { name: named("flat") });
+    let tanh = fine("tanh", Function::Tanh);
+    vec![
+        small("a transposed output", &[2, 3, 5], vec![tanh.clone(), transpose.clone()]),
+        small(
+            "a reshaped table input",
+            &[2, 3, 4],
+            vec![reshape("shape", &[2, 6]), tanh.clone(), pointwise("relu", Function::Relu)],
+        ),
+        small(
+            "a dense layer behind views",
+            &[2, 3, 5],
+            vec![tanh, transpose, flatten, dense("fc", 15, 2, Nonlinearity::None)],
+        ),
+    ]
+}
+
+/// Residual edges, and tensors with several consumers.
+fn graphs() -> Vec<Small> {
+    let add = |name, nonlinearity| LayerSpec::Add(Add { name: named(name), nonlinearity, bits: 8, limb_bits: None });
+    let mul = LayerSpec::Mul(Mul { name: named("gate"), bits: 8, limb_bits: None });
+    let residual = vec![
+        dense("inner", 6, 6, Nonlinearity::Relu).into(),
+        Node::new(add("sum", Nonlinearity::None), &["inner", "input"]),
+        Node::new(mul, &["sum", "inner"]),
+        Node::new(add("last", Nonlinearity::Relu), &["gate", "gate"]),
+    ];
+    vec![small("residual edges", &[2, 6], residual)]
+}
+
+/// Sums whose worst case is far beyond the calibrated output, and weights with a scale per output.
+fn requantised() -> Vec<Small> {
+    let LayerSpec::Dense(layer) = dense("wide", 700, 3, Nonlinearity::None) else { unreachable!() };
+    let bias = layer.bias.clone();
+    let wide = |per_channel, nonlinearity| {
+        LayerSpec::Dense(Dense { per_channel, nonlinearity, bias: bias.clone(), ..layer.clone() })
+    };
+    vec![
+        small("no clamp table", &[2, 700], vec![wide(false, Nonlinearity::None)]),
+        small(
+            "a scale per output",
+            &[2, 700],
+            vec![wide(true, Nonlinearity::Relu), dense("fc", 3, 2, Nonlinearity::None)],
+        ),
+    ]
+}
+
 /// All of them.
 pub(crate) fn networks() -> Vec<Small> {
     let norm = RmsNorm { name: "norm".to_owned(), gain: reals(3, 6), eps: 1e-5, output_bits: 8, limb_bits: None };
-    vec![
+    let layer_norm = LayerSpec::LayerNorm(LayerNorm {
+        name: named("norm"),
+        gain: reals(3, 6),
+        bias: Some(reals(4, 6)),
+        eps: 1e-5,
+        output_bits: 8,
+        limb_bits: None,
+    });
+    let functions = vec![
+        fine("a", Function::Silu),
+        pointwise("b", Function::Gelu),
+        pointwise("c", Function::Sigmoid),
+        pointwise("d", Function::Tanh),
+        pointwise("e", Function::Clamp { lo: 0.0, hi: 0.5 }),
+    ];
+    let mut all = vec![
         small(
             "dense layers",
             &[3, 5],
             vec![dense("hidden", 5, 7, Nonlinearity::Relu), dense("logits", 7, 3, Nonlinearity::None)],
         ),
         small("normalisation", &[3, 6], vec![LayerSpec::RmsNorm(norm)]),
-    ]
+        small("normalisation with mean and bias", &[3, 6], vec![layer_norm]),
+        small("functions by table", &[3, 5], functions),
+    ];
+    all.extend(rearranged());
+    all.extend(graphs());
+    all.extend(requantised());
+    all
 }
 
 /// Families of networks whose tensors have the same shapes.
