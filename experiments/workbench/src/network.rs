@@ -4,11 +4,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use zkml_core::{Program, Witness};
-use zkml_layers::{Dense, LayerError, LayerSpec, Lowered, NetworkSpec, Nonlinearity, RmsNorm, lower};
+use zkml_import::Array;
+use zkml_layers::{LayerError, Lowered, NetworkSpec, Node, lower};
 
 use crate::data::Data;
+use crate::kernels::{Layer, Site};
 use crate::record::Accuracy;
-use crate::spec::{self, Experiment, Fault, KeyPath, Layer};
+use crate::spec::{Experiment, Fault, KeyPath};
+
+/// What the network's input is called among the inputs of layers.
+const INPUT: &str = "input";
 
 /// A lowered network and the activations that enter it.
 pub(crate) struct Network {
@@ -22,20 +27,21 @@ pub(crate) struct Network {
 impl Network {
     /// Reads the data, quantises, and lowers. `folder` is what input files are relative to.
     pub(crate) fn load(experiment: &Experiment, folder: &Path) -> Result<Self, Fault> {
-        let mut data = Data::open(folder, &experiment.input.file)?;
+        let names = layer_names(&experiment.model)?;
+        let mut data = Data::open(folder, experiment);
         let input = data.input(&experiment.input)?;
-        let names = layer_names(experiment)?;
-        let layers = experiment
-            .model
-            .iter()
-            .enumerate()
-            .map(|(i, layer)| layer_spec(i, layer, &names[i], &mut data))
-            .collect::<Result<Vec<_>, _>>()?;
-        let fault = |error: LayerError| layer_fault(&error, &names);
-        let spec = NetworkSpec::calibrated(input.shape, experiment.input.bits, &input.values, layers).map_err(fault)?;
+        let layers = nodes(&experiment.model, &names, &mut data)?;
+        let sample = calibration(experiment, &input, &mut data)?;
+        let fault = |error: LayerError| layer_fault(&error, &names, experiment.calibration.is_some());
+        let spec = NetworkSpec::calibrated(input.shape, experiment.input.bits, &sample, layers).map_err(fault)?;
         let lowered = lower(&spec).map_err(fault)?;
         let quantised = lowered.input_quantisation.quantise(&input.values);
         Ok(Self { lowered, real: input.values, quantised, names, files: data.digests() })
+    }
+
+    /// The lowered network.
+    pub(crate) fn lowered(&self) -> &Lowered {
+        &self.lowered
     }
 
     /// The files read, with their digests.
@@ -81,99 +87,91 @@ fn position(names: &[String], scope: &str) -> usize {
 }
 
 /// The layers' names: as given, else the kernel's name, numbered if several layers have it.
-fn layer_names(experiment: &Experiment) -> Result<Vec<String>, Fault> {
+fn layer_names(layers: &[Layer]) -> Result<Vec<String>, Fault> {
     let mut names: Vec<String> = Vec::new();
     let mut used: BTreeMap<&str, usize> = BTreeMap::new();
-    for (i, layer) in experiment.model.iter().enumerate() {
-        let path = KeyPath::default().key("model").index(i);
-        let kernel = kernel_of(&path, layer)?;
+    for (path, layer) in with_paths(layers) {
+        let (kernel, _) = layer.entry(&path)?;
         let name = layer.name.clone().unwrap_or_else(|| {
             let count = used.entry(kernel).and_modify(|n| *n += 1).or_insert(1);
             if *count == 1 { kernel.to_owned() } else { format!("{kernel}-{count}") }
         });
-        if names.contains(&name) {
-            let problem = format!("two layers are called `{name}`");
-            return Err(Fault::value(&path.key("name"), problem, format!("`{name}`"), "a name of its own"));
-        }
-        names.push(name);
+        let taken = if name == INPUT {
+            "`input` is the name of the network's input".to_owned()
+        } else if names.contains(&name) {
+            format!("two layers are called `{name}`")
+        } else {
+            names.push(name);
+            continue;
+        };
+        return Err(Fault::value(&path.key("name"), taken, format!("`{name}`"), "a name of its own"));
     }
     Ok(names)
 }
 
-/// The kernel's name; a layer has exactly one.
-fn kernel_of(path: &KeyPath, layer: &Layer) -> Result<&'static str, Fault> {
-    let named: Vec<&'static str> = [("rmsnorm", layer.rmsnorm.is_some()), ("dense", layer.dense.is_some())]
-        .into_iter()
-        .filter_map(|(name, present)| present.then_some(name))
-        .collect();
-    let (problem, found) = match *named.as_slice() {
-        [kernel] => return Ok(kernel),
-        [] => ("this layer names no kernel", "nothing".to_owned()),
-        _ => ("this layer names several kernels", named.join(", ")),
+fn with_paths(layers: &[Layer]) -> impl Iterator<Item = (KeyPath, &Layer)> {
+    layers.iter().enumerate().map(|(i, layer)| (KeyPath::default().key("model").index(i), layer))
+}
+
+/// The layers with their weights and edges.
+fn nodes(layers: &[Layer], names: &[String], data: &mut Data) -> Result<Vec<Node>, Fault> {
+    let node = |(i, (path, layer)): (usize, (KeyPath, &Layer))| {
+        let inputs = inputs(&path, layer, i, names)?;
+        let (kernel, entry) = layer.entry(&path)?;
+        let layer = entry.layer(&mut Site { path: path.key(kernel), name: names[i].clone(), data })?;
+        Ok(Node { layer, inputs })
     };
-    let kernels: Vec<String> = crate::catalogue::kernels().into_iter().map(|(name, _)| name).collect();
-    Err(Fault::value(path, problem, found, format!("exactly one kernel: {}", kernels.join(", "))))
+    with_paths(layers).enumerate().map(node).collect()
 }
 
-fn layer_spec(index: usize, layer: &Layer, name: &str, data: &mut Data) -> Result<LayerSpec, Fault> {
-    let path = KeyPath::default().key("model").index(index);
-    match (&layer.rmsnorm, &layer.dense) {
-        (Some(norm), None) => rmsnorm_spec(&path.key("rmsnorm"), norm, name, data),
-        (None, Some(dense)) => dense_spec(&path.key("dense"), dense, name, data),
-        _ => Err(kernel_of(&path, layer).err().unwrap_or_else(|| {
-            Fault::value(&path, "this layer cannot be built", "an unknown kernel".to_owned(), "a known kernel")
-        })),
-    }
-}
-
-fn rmsnorm_spec(path: &KeyPath, norm: &spec::RmsNorm, name: &str, data: &mut Data) -> Result<LayerSpec, Fault> {
-    Ok(LayerSpec::RmsNorm(RmsNorm {
-        name: name.to_owned(),
-        gain: data.weights(&path.key("gain"), &norm.gain)?.values,
-        eps: norm.eps,
-        output_bits: norm.bits,
-        limb_bits: norm.limb_bits,
-    }))
-}
-
-fn dense_spec(path: &KeyPath, dense: &spec::Dense, name: &str, data: &mut Data) -> Result<LayerSpec, Fault> {
-    let key = path.key("weight");
-    let weight = data.weights(&key, &dense.weight)?;
-    let [outputs, inputs] = *weight.shape.as_slice() else {
-        let problem = format!("`{}` is no matrix", dense.weight);
-        return Err(Fault::value(&key, problem, format!("shape {:?}", weight.shape), "shape [outputs, inputs]"));
+/// Names of the values that a layer reads; none if it reads the layer before.
+fn inputs(path: &KeyPath, layer: &Layer, position: usize, names: &[String]) -> Result<Vec<String>, Fault> {
+    let given: Vec<(KeyPath, &String)> = match (&layer.input, &layer.inputs) {
+        (Some(_), Some(_)) => {
+            let problem = "this layer has `input` and `inputs`";
+            return Err(Fault::value(&path.key("inputs"), problem, "both".to_owned(), "one of them"));
+        }
+        (Some(one), None) => vec![(path.key("input"), one)],
+        (None, Some(several)) => several.iter().enumerate().map(|(i, n)| (path.key("inputs").index(i), n)).collect(),
+        (None, None) => Vec::new(),
     };
-    let key = path.key("bias");
-    let bias = dense.bias.as_deref().map(|tensor| data.weights(&key, tensor)).transpose()?;
-    if let (Some(bias), Some(tensor)) = (&bias, &dense.bias)
-        && bias.shape != [outputs]
-    {
-        let problem = format!("`{tensor}` does not fit the weight");
-        let allowed = format!("shape [{outputs}]: one value per row of `{}`", dense.weight);
-        return Err(Fault::value(&key, problem, format!("shape {:?}", bias.shape), allowed));
+    let (earlier, later) = names.split_at(position);
+    let known: Vec<&str> = std::iter::once(INPUT).chain(earlier.iter().map(String::as_str)).collect();
+    for (key, name) in &given {
+        if later.contains(name) {
+            let problem = format!("the layer `{name}` does not come before this one; layers read earlier layers only");
+            return Err(Fault::value(key, problem, format!("`{name}`"), known.join(", ")));
+        }
+        if !known.contains(&name.as_str()) {
+            return Err(Fault::name(key, "layer", name, &known));
+        }
     }
-    Ok(LayerSpec::Dense(Dense {
-        name: name.to_owned(),
-        weight: weight.values,
-        inputs,
-        bias: bias.map(|b| b.values),
-        nonlinearity: match dense.activation {
-            spec::Activation::None => Nonlinearity::None,
-            spec::Activation::Relu => Nonlinearity::Relu,
-        },
-        bits: dense.bits,
-        per_channel: false,
-        limb_bits: dense.limb_bits,
-    }))
+    Ok(given.into_iter().map(|(_, name)| name.clone()).collect())
+}
+
+/// The activations that set the scales. At least one of the input's values must be within their range.
+fn calibration(experiment: &Experiment, input: &Array, data: &mut Data) -> Result<Vec<f64>, Fault> {
+    let Some(rows) = &experiment.calibration else { return Ok(input.values.clone()) };
+    let path = KeyPath::default().key("calibration");
+    let sample = data.rows(&path, rows, input.shape.get(1..).unwrap_or_default())?.values;
+    let largest = sample.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+    if largest > 0.0 && input.values.iter().all(|v| v.abs() > largest) {
+        let least = input.values.iter().fold(f64::INFINITY, |m, v| m.min(v.abs()));
+        let problem = "every value of the input lies beyond the calibration's range: all of them would be cut off";
+        let found = format!("magnitudes up to {largest}, the input's begin at {least}");
+        return Err(Fault::value(&path, problem, found, "activations like those of the input"));
+    }
+    Ok(sample)
 }
 
 /// Puts a fault of lowering at the layer or the input that causes it.
-fn layer_fault(error: &LayerError, names: &[String]) -> Fault {
+fn layer_fault(error: &LayerError, names: &[String], calibrated: bool) -> Fault {
     let message = error.to_string();
     let of = message.split([':', '/']).next().unwrap_or_default().to_owned();
     let top = KeyPath::default();
     let path = match of.as_str() {
-        "input" | "calibration sample" => top.key("input"),
+        "calibration sample" | INPUT if calibrated => top.key("calibration"),
+        "calibration sample" | INPUT => top.key("input"),
         "model" => top.key("model"),
         scope => top.key("model").index(position(names, scope)),
     };

@@ -139,6 +139,14 @@ pub(crate) fn version_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "title": "format version", "type": "integer", "enum": [1], "description": "Version of this format." })
 }
 
+/// Axis lengths.
+pub(crate) fn shape_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": ["array", "null"], "minItems": 1, "items": { "type": "integer", "minimum": 1 },
+        "description": "The network's input shape, batch first, e.g. `[1, 1, 28, 28]`: the file's values are read as rows of the other axes."
+    })
+}
+
 /// Names of suites.
 pub(crate) fn suite_schema(_: &mut SchemaGenerator) -> Schema {
     named_enum("suite", &catalogue::suites())

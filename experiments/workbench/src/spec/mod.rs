@@ -23,4 +23,4 @@ pub(crate) use choice::{Choice, Named};
 pub(crate) use document::{Cell, Document};
 pub(crate) use error::{SpecErrors, nearest};
 pub(crate) use path::KeyPath;
-pub(crate) use types::{Activation, Dense, Experiment, Input, Layer, Limits, RmsNorm};
+pub(crate) use types::{Calibration, Experiment, Input, Limits};
