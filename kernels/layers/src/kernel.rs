@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use zkml_core::Shape;
 
 use crate::lowering::{Activation, Lowering, Recorder};
-use crate::{Dense, LayerError, RmsNorm};
+use crate::{Conv2d, Dense, LayerError, RmsNorm};
 
 /// What a kernel is, for `list` and `describe`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,4 +100,6 @@ kernels! {
     RmsNorm,
     /// A dense layer.
     Dense,
+    /// A convolution.
+    Conv2d,
 }

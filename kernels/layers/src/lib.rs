@@ -21,6 +21,7 @@
 //! | [`kernel`] | the trait a kernel implements, and the list of kernels |
 //! | [`rmsnorm`] | the kernel `rmsnorm` |
 //! | [`dense`] | the kernel `dense` |
+//! | [`conv2d`] | the kernel `conv2d` |
 //! | [`network`] | [`NetworkSpec`]: the graph of layers, and [`lower`] |
 //! | [`lowered`] | [`Lowered`]: the program, its forward pass, its accuracy |
 //! | [`lowering`] | the builder that kernels emit tensors and relations through |
@@ -35,12 +36,15 @@
 
 pub mod accuracy;
 pub mod check;
+pub mod conv2d;
+mod convolve;
 pub mod dense;
 pub mod error;
 pub mod evaluate;
 mod graph;
 pub mod kernel;
 pub mod limbs;
+mod linear;
 pub mod lowered;
 pub mod lowering;
 mod matmul;
@@ -50,12 +54,15 @@ pub mod requantise;
 pub mod rmsnorm;
 pub mod saturate;
 mod weights;
+mod window;
 
 pub use accuracy::Accuracy;
 pub use check::{Violation, check_witness};
-pub use dense::{Dense, Nonlinearity};
+pub use conv2d::Conv2d;
+pub use dense::Dense;
 pub use error::LayerError;
 pub use kernel::{FloatTensor, KERNELS, Kernel, KernelInfo, LayerSpec};
+pub use linear::Nonlinearity;
 pub use lowered::{LayerInfo, Lowered, TableUse};
 pub use network::{InputSpec, NetworkSpec, Node, lower};
 pub use quantise::Quantisation;
