@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// Why a tensor cannot be read.
+/// Why a tensor or a network cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ImportError {
@@ -15,7 +15,7 @@ pub enum ImportError {
         reason: String,
     },
     /// The format is not known.
-    #[error("{file}: unknown format; use a .safetensors or .npy file")]
+    #[error("{file}: unknown format; use a .safetensors, .npy or .json file")]
     Extension {
         /// The file.
         file: String,
@@ -111,5 +111,103 @@ pub enum ImportError {
         rows: usize,
         /// Rows there are.
         available: usize,
+    },
+    /// An ONNX file for another version of the operators.
+    #[error("{file}: uses version {version} of the ONNX operators; versions {lowest} to {highest} are supported")]
+    Opset {
+        /// The file.
+        file: String,
+        /// Its version.
+        version: i64,
+        /// First supported version.
+        lowest: i64,
+        /// Last supported version.
+        highest: i64,
+    },
+    /// An ONNX operator that is not supported.
+    #[error("{file}: node `{node}`: the operator {operator} is not supported; supported are {supported}")]
+    UnsupportedOperator {
+        /// The file.
+        file: String,
+        /// The node.
+        node: String,
+        /// Its operator, with its domain unless that is ONNX's own.
+        operator: String,
+        /// Supported operators.
+        supported: String,
+    },
+    /// A supported ONNX operator, used in a way that is not.
+    #[error("{file}: node `{node}` ({operator}): {reason}")]
+    Node {
+        /// The file.
+        file: String,
+        /// The node.
+        node: String,
+        /// Its operator.
+        operator: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An input's dimension that the file leaves open.
+    #[error("{file}: axis {axis} of the input `{value}` is dynamic; give it a length with --dim {dimension}=1")]
+    DynamicDimension {
+        /// The file.
+        file: String,
+        /// The input.
+        value: String,
+        /// The axis.
+        axis: usize,
+        /// The dimension's name.
+        dimension: String,
+    },
+    /// A length for a dimension that the file does not have.
+    #[error("{file}: has no dynamic dimension `{name}`; it has {available}")]
+    UnknownDimension {
+        /// The file.
+        file: String,
+        /// The name given.
+        name: String,
+        /// The dynamic dimensions there are.
+        available: String,
+    },
+    /// Weights in another file.
+    #[error("{file}: the tensor `{tensor}` is stored outside the file; save the model with its weights inside")]
+    ExternalData {
+        /// The file.
+        file: String,
+        /// The tensor.
+        tensor: String,
+    },
+    /// A node reads a value that nothing writes before it.
+    #[error(
+        "{file}: node `{node}` reads `{value}`, which is neither the input, a constant nor written by a node before it"
+    )]
+    MissingValue {
+        /// The file.
+        file: String,
+        /// The node.
+        node: String,
+        /// The value.
+        value: String,
+    },
+    /// Not exactly one input or output.
+    #[error("{file}: has {count} {kind}s ({names}); exactly one is supported")]
+    ValueCount {
+        /// The file.
+        file: String,
+        /// `input` or `output`.
+        kind: &'static str,
+        /// How many there are.
+        count: usize,
+        /// Their names.
+        names: String,
+    },
+    /// The float reference fails.
+    #[error("{file}: tract cannot run it: {reason}")]
+    Reference {
+        /// The file.
+        file: String,
+        /// tract's words.
+        reason: String,
     },
 }

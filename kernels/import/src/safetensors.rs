@@ -2,6 +2,7 @@
 
 use ::safetensors::{Dtype, SafeTensors};
 
+use crate::hint::{nearest, quoted};
 use crate::numbers::{Element, SUPPORTED, decode};
 use crate::{Array, ImportError};
 
@@ -50,16 +51,4 @@ pub(crate) fn read(file: &str, bytes: &[u8], tensor: Option<&str>) -> Result<Arr
         }
     };
     decode(source, element, view.shape().to_vec(), view.data())
-}
-
-fn quoted(names: &[&str]) -> String {
-    if names.is_empty() {
-        return "no tensors".to_owned();
-    }
-    names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
-}
-
-fn nearest(name: &str, names: &[&str]) -> String {
-    let scored = names.iter().map(|n| (strsim::jaro_winkler(name, n), n)).filter(|(score, _)| *score > 0.7);
-    scored.max_by(|a, b| a.0.total_cmp(&b.0)).map_or_else(String::new, |(_, n)| format!(", did you mean `{n}`?"))
 }

@@ -154,9 +154,63 @@ fn safetensors_by_name() {
 fn files_that_are_not_there_or_not_known() {
     let error = load(Path::new("absent.npy"), None).unwrap_err().to_string();
     assert!(error.starts_with("absent.npy: cannot be read"), "{error}");
-    assert!(load(Path::new("a.txt"), None).unwrap_err().to_string().contains(".safetensors or .npy"));
+    assert!(load(Path::new("a.txt"), None).unwrap_err().to_string().contains(".safetensors, .npy or .json"));
     let dir = TempDir::new().unwrap();
     let path = write(&dir, "a.npy", &npy(1, &header("<f4", "False", "(2,)"), &[0; 8]));
     assert!(load(&path, Some("x")).unwrap_err().to_string().contains("remove the name `x`"));
     assert!(names(&path).unwrap().is_empty());
+}
+
+fn read_json(text: &str) -> Result<Array, ImportError> {
+    let dir = TempDir::new().unwrap();
+    load(&write(&dir, "input.json", text.as_bytes()), None)
+}
+
+#[test]
+fn json_inputs() {
+    let flat = read_json(r#"{"input_data": [[1, -2.5, 3e2]], "input_shapes": [[1, 3]]}"#).unwrap();
+    assert_eq!((flat.shape, flat.values), (vec![3], vec![1.0, -2.5, 300.0]));
+    let nested = read_json(r#"{"input_data": [[[1, 2, 3], [4, 5, 6]]]}"#).unwrap();
+    assert_eq!((nested.shape.as_slice(), nested.values.len()), ([2, 3].as_slice(), 6));
+    let samples = nested.samples(&[1, 3]).unwrap();
+    assert_eq!((samples.len(), samples[1].values.as_slice()), (2, [4.0, 5.0, 6.0].as_slice()));
+    assert_eq!(nested.reshaped(&[3, 2]).unwrap().shape, [3, 2]);
+    let dir = TempDir::new().unwrap();
+    let path = write(&dir, "both.json", br#"{"input_data": [[1]], "output_data": [[7]], "note": 1}"#);
+    assert_eq!(load(&path, Some("output_data")).unwrap().values, [7.0]);
+    assert_eq!(names(&path).unwrap(), ["input_data", "output_data"]);
+    let error = load(&path, Some("output_dat")).unwrap_err().to_string();
+    assert!(error.contains("did you mean `output_data`?"), "{error}");
+}
+
+#[test]
+fn wrong_json_inputs() {
+    let cases = [
+        ("", "malformed: EOF"),
+        ("[1]", "it is not an object"),
+        (r#"{"input": [[1]]}"#, "no tensor `input_data`, did you mean `input`?"),
+        (r#"{"input_data": 1}"#, "not a list of tensors"),
+        (r#"{"input_data": [1, 2]}"#, "it has 2 entries, one per tensor"),
+        (r#"{"input_data": [1]}"#, "it is a flat list"),
+        (r#"{"input_data": [[1], [2]]}"#, "exactly one is supported"),
+        (r#"{"input_data": []}"#, "it has 0 entries"),
+        (r#"{"input_data": [[1, "2"]]}"#, "index [1] is not a number"),
+        (r#"{"input_data": [[1, null]]}"#, "index [1] is not a number"),
+        (r#"{"input_data": [[[1, 2], [3]]]}"#, "index [1] has another length"),
+        (r#"{"input_data": [[[1, 2], 3]]}"#, "index [1] is a number among lists"),
+        (r#"{"input_data": [[1, [2]]]}"#, "index [1] has another length"),
+        (r#"{"input_data": [[9007199254740993]]}"#, "index [0] is an integer beyond 2^53"),
+        (r#"{"input_data": [[1e999]]}"#, "number out of range"),
+        (r#"{"input_data": [[NaN]]}"#, "expected value"),
+    ];
+    for (text, expected) in cases {
+        let error = read_json(text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+    let deep = format!("{{\"input_data\": {}", "[".repeat(100_000));
+    assert!(read_json(&deep).unwrap_err().to_string().contains("recursion limit"));
+    let array = read_json(r#"{"input_data": [[1, 2, 3]]}"#).unwrap();
+    for shape in [&[2][..], &[0], &[usize::MAX, 2]] {
+        assert!(array.samples(shape).is_err() && array.clone().reshaped(shape).is_err(), "{shape:?}");
+    }
 }

@@ -29,14 +29,13 @@ pub(crate) fn dot<EF: Field>(a: &[EF], b: &[EF]) -> EF {
     a.iter().zip(b).map(|(&a, &b)| a * b).sum()
 }
 
-/// `W(r)`.
-pub(crate) fn weight_at<EF: Field>(stacking: &Stacking, terms: &[Term<EF>], powers: &[EF], r: &[EF]) -> EF {
+/// `W(r)`; `None` if a term names no slot.
+pub(crate) fn weight_at<EF: Field>(stacking: &Stacking, terms: &[Term<EF>], powers: &[EF], r: &[EF]) -> Option<EF> {
     let mut sum = EF::ZERO;
     for (term, &power) in terms.iter().zip(powers) {
-        if let Some(slot) = stacking.slots.get(term.slot) {
-            let lifted: Vec<EF> = stacking.prefix(slot).chain(term.point.iter().copied()).collect();
-            sum += power * eq_eval(&lifted, r);
-        }
+        let slot = stacking.slots.get(term.slot)?;
+        let lifted: Vec<EF> = stacking.prefix(slot).chain(term.point.iter().copied()).collect();
+        sum += power * eq_eval(&lifted, r);
     }
-    sum
+    Some(sum)
 }

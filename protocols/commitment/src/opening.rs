@@ -64,7 +64,7 @@ where
     let proof = wire::decode(&pcs, blob).ok_or_else(|| transcript.encoding("the WHIR proof"))?;
     let value = whir::verify(&pcs, &root, &proof, &point, transcript.challenger_mut()).map_err(rejected)?;
     transcript.absorb_blob(blob);
-    transcript.check(value * weight == claim, "the merged claim on the stacked polynomial")
+    transcript.check(weight.map(|weight| value * weight) == Some(claim), "the merged claim on the stacked polynomial")
 }
 
 /// Bytes of a commitment.

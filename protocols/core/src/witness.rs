@@ -58,6 +58,13 @@ impl Witness {
         Ok(Arc::new(input.gather(&cells)))
     }
 
+    /// Forgets the values of a tensor.
+    pub fn unset(&mut self, tensor: TensorId) {
+        if let Some(column) = self.columns.get_mut(tensor.0) {
+            *column = None;
+        }
+    }
+
     /// Total number of values held.
     pub fn cells(&self) -> usize {
         self.columns.iter().flatten().map(|c| c.len()).sum()

@@ -47,6 +47,11 @@ const KEY_MAGIC: &[u8; 8] = b"zkmlkey1";
 /// First bytes of every file of public values.
 const PUBLIC_MAGIC: &[u8; 8] = b"zkmlpub1";
 
+/// The first 40 bytes of a proof: what it is, and the key and the public values it was made for.
+pub fn proof_header(key: &[u8], public: &[u8]) -> Vec<u8> {
+    [PROOF_MAGIC.as_slice(), &short_digest(key), &short_digest(public)].concat()
+}
+
 /// The first 16 bytes of a BLAKE3 digest: enough to tell files apart in error messages. (Security does not rest
 /// on it: the transcript absorbs the full digest.)
 fn short_digest(bytes: &[u8]) -> [u8; 16] {

@@ -13,7 +13,7 @@ use zkml_device::count::{self, Operations};
 use crate::keys::ProvingKey;
 use crate::plan::Plan;
 use crate::walk::{Side, walk};
-use crate::{PROOF_MAGIC, public_bytes, short_digest};
+use crate::{proof_header, public_bytes};
 
 /// Wall and CPU time, and field operations, of one step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,9 +63,7 @@ pub fn prove<S: CommittedSuite>(key: &ProvingKey<S>, witness: &Witness, device: 
     let committed_cells = side.commit()?;
     walk(plan, &mut side)?;
     let (messages, breakdown) = side.transcript.finish();
-    let mut bytes = PROOF_MAGIC.to_vec();
-    bytes.extend(short_digest(key.verifying_bytes()));
-    bytes.extend(short_digest(&public));
+    let mut bytes = proof_header(key.verifying_bytes(), &public);
     bytes.extend(messages);
     Ok(Proof { bytes, breakdown, timings: side.timings, committed_cells })
 }

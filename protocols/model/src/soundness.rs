@@ -137,9 +137,8 @@ fn add_claims<S: CommittedSuite>(
     }
     let per_input = |tensor: TensorId| match relation {
         Relation::Einsum(_) => 1,
-        Relation::Affine(_) => incoming,
         Relation::View(_) if incoming > MAX_VIEW_CLAIMS => 1,
-        Relation::View(_) => incoming,
+        Relation::Affine(_) | Relation::View(_) => incoming,
         Relation::Lookup(_) => plan.shape(tensor).block_count(),
     };
     for tensor in relation.inputs() {

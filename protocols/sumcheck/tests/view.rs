@@ -214,6 +214,28 @@ fn other_strides_offsets_and_dilations_are_rejected() {
     assert!(view::verify(&swapped, &case.output, &case.input, &claim, &mut verifier).is_err());
 }
 
+#[test]
+fn predicted_products_of_a_large_view_are_counted() {
+    type S = Goldilocks;
+    let mut rng = StdRng::seed_from_u64(SEED);
+    let slide = |i: usize, axis: usize| group(&[i, i + 1], &[axis], window(1, 1, -1));
+    let (output, input) = (shape(&[4, 64, 32, 3, 30, 3]), shape(&[4, 64, 32, 30]));
+    let groups = vec![AxisGroup::same(0, 0), AxisGroup::same(1, 1), slide(2, 2), slide(4, 3)];
+    let view = View { scope: "test".to_owned(), output: TensorId(1), input: TensorId(0), groups };
+    let column = Column::with_bounds(draw(&mut rng, input.cells()), 0, 0);
+    let point: Vec<_> = (0..output.variables()).map(|_| random::<S>(&mut rng)).collect();
+    let claim = Claim::new(TensorId(1), point, random::<S>(&mut rng));
+    let counted = count::snapshot();
+    view::prove(&view, &output, &input, &column, &claim, &mut ProverTranscript::<S>::new()).unwrap();
+    let counted = count::snapshot().since(counted);
+    let predicted = view::cost::<S>(&view, &output, &input);
+    if counted.ext_mul > 0 {
+        let off = |counted: u64, predicted: f64| (counted as f64 / predicted - 1.0).abs();
+        assert!(off(counted.base_ext_mul, predicted.base_ext_mul) < 0.05, "{counted:?}, {predicted:?}");
+        assert!(off(counted.ext_mul, predicted.ext_mul) < 0.05, "{counted:?}, {predicted:?}");
+    }
+}
+
 /// The einsum over a window, the window a view or a tensor of its own: the same bytes and the same claims.
 #[test]
 fn windows_are_read_from_behind_as_counted() {

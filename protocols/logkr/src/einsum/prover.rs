@@ -26,7 +26,7 @@ pub(crate) fn prove<S: Suite>(
     let root = root.ok_or_else(|| refuse("the output claim has the wrong number of coordinates".to_owned()))?;
     let mut layers = Prover { form, tables: Tables::new(instance, &plan, witness)?, transcript };
     let claims = plan.reduce(root, &mut layers, &refuse)?;
-    Ok(super::tensor_claims(&plan, claims))
+    super::tensor_claims(&plan, claims).ok_or_else(|| refuse("a factor is left without a claim".to_owned()))
 }
 
 struct Prover<'t, S: Suite> {

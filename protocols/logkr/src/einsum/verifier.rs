@@ -23,7 +23,7 @@ pub(crate) fn verify<S: Suite>(
     let root = root.ok_or_else(|| refuse("the output claim has the wrong number of coordinates".to_owned()))?;
     let mut layers = Verifier { form, transcript };
     let claims = plan.reduce(root, &mut layers, &refuse)?;
-    Ok(super::tensor_claims(&plan, claims))
+    super::tensor_claims(&plan, claims).ok_or_else(|| refuse("a factor is left without a claim".to_owned()))
 }
 
 struct Verifier<'t, 'p, S: Suite> {

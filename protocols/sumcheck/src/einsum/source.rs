@@ -152,14 +152,11 @@ impl<'a> Source<'a> {
                 Step::Transform(axis) => {
                     let Axis::Window { group, tap, .. } = axes[axis].clone() else { continue };
                     let (taps, _) = self.window_lengths(group);
-                    match tap.filter(|&tap| !plan.letters[tap].closed) {
-                        Some(tap) => {
-                            (axes[axis], dims[axis], taken) = (Axis::Letter(tap), taps, taps);
-                        }
-                        None => {
-                            axes.remove(axis);
-                            dims.remove(axis);
-                        }
+                    if let Some(tap) = tap.filter(|&tap| !plan.letters[tap].closed) {
+                        (axes[axis], dims[axis], taken) = (Axis::Letter(tap), taps, taps);
+                    } else {
+                        axes.remove(axis);
+                        dims.remove(axis);
                     }
                 }
             }

@@ -1,0 +1,131 @@
+//! Every kernel with every protocol in every slot: small networks through the real prover and the real verifier, and what
+//! a verifier must refuse.
+
+use std::collections::BTreeSet;
+
+use zkml_core::{Goldilocks, Program, Residence, Slot, TensorId, Witness};
+use zkml_device::Device;
+use zkml_layers::{KERNELS, Lowered, lower};
+use zkml_model::{Assignment, Plan, ProvingKey, Statement, public_bytes};
+use zkml_registry::Registry;
+
+mod networks;
+
+use networks::{Small, networks, relatives};
+
+type S = Goldilocks;
+
+/// Names of the protocols that fill a slot.
+fn fillers(slot: Slot) -> Vec<&'static str> {
+    zkml_registry::protocols().into_iter().filter(|p| p.slots.contains(&slot)).map(|p| p.id).collect()
+}
+
+fn statement(program: &Program, einsum: &str, lookup: &str) -> Statement {
+    Statement {
+        suite: "goldilocks".to_owned(),
+        program: program.clone(),
+        assignments: Statement::assign(program, &Assignment::new(einsum), &Assignment::new(lookup)),
+        security_bits: 100,
+        allow_weak: false,
+    }
+    .merge_lookups()
+}
+
+fn lowered(small: &Small) -> (Lowered, Witness) {
+    let lowered = lower(&small.spec).unwrap_or_else(|e| panic!("{}: {e}", small.name));
+    let input = lowered.input_quantisation.quantise(small.spec.sample.as_ref().unwrap());
+    let witness = lowered.forward(&input).unwrap_or_else(|e| panic!("{}: {e}", small.name));
+    assert_eq!(witness.get(lowered.output).unwrap().to_i64(), lowered.infer(&input).unwrap(), "{}", small.name);
+    (lowered, witness)
+}
+
+/// Key, public values and proof as bytes; `None` if the prover finds that the witness does not satisfy the program.
+fn files(program: &Program, protocols: [&str; 2], honest: &Witness, witness: &Witness) -> Option<[Vec<u8>; 3]> {
+    let [einsum, lookup] = protocols;
+    let plan = Plan::<S>::new(statement(program, einsum, lookup), &Registry).unwrap_or_else(|e| panic!("{e}"));
+    let key = ProvingKey::new(plan, honest).unwrap();
+    let proof = zkml_model::prove(&key, witness, Device::Cpu).ok()?;
+    let public = public_bytes(program, witness).ok()?;
+    Some([key.verifying_bytes().to_vec(), public, proof.bytes])
+}
+
+fn accepts([key, public, proof]: &[Vec<u8>; 3]) -> bool {
+    zkml_model::verify::<S>(key, public, proof, &Registry).is_ok()
+}
+
+#[test]
+fn every_kernel_has_a_small_network() {
+    let covered: BTreeSet<&str> = networks().iter().flat_map(Small::kernels).collect();
+    let missing: Vec<&str> = KERNELS.iter().map(|k| k.id).filter(|id| !covered.contains(id)).collect();
+    assert!(missing.is_empty(), "no network in tests/networks uses {missing:?}");
+}
+
+#[test]
+fn every_protocol_proves_every_kernel() {
+    for small in networks() {
+        let (lowered, witness) = lowered(&small);
+        for einsum in fillers(Slot::Einsum) {
+            for lookup in fillers(Slot::Lookup) {
+                let files = files(&lowered.program, [einsum, lookup], &witness, &witness);
+                let files = files.unwrap_or_else(|| panic!("{}: {einsum} and {lookup} do not prove it", small.name));
+                assert!(accepts(&files), "{}: {einsum} and {lookup}", small.name);
+            }
+        }
+    }
+}
+
+/// One cell of one tensor is changed at a time: weights, activations, remainders, the public answer.
+#[test]
+fn no_changed_cell_is_proven() {
+    for small in networks() {
+        let (lowered, witness) = lowered(&small);
+        let program = &lowered.program;
+        for (i, tensor) in program.tensors().iter().enumerate().filter(|(_, t)| t.residence != Residence::Virtual) {
+            let id = TensorId(i);
+            let mut values = witness.get(id).unwrap().to_i64();
+            let cell = values.len() / 2;
+            let step = if values[cell] > 0 { -1 } else { 1 };
+            values[cell] += step;
+            let mut bad = witness.clone();
+            bad.set_i64(program, id, values);
+            // Virtual tensors follow from the changed cell, as a prover that stands by it would compute them.
+            let mut consistent = bad.clone();
+            for (j, other) in program.tensors().iter().enumerate() {
+                if other.residence == Residence::Virtual {
+                    consistent.unset(TensorId(j));
+                }
+            }
+            let filled = zkml_layers::evaluate::fill_virtual(program, &mut consistent).is_ok();
+            for forged in [Some(bad), filled.then_some(consistent)].into_iter().flatten() {
+                let Some(files) = files(program, ["sumcheck", "logup-gkr"], &witness, &forged) else { continue };
+                assert!(!accepts(&files), "{}: `{}` with cell {cell} changed by {step}", small.name, tensor.name);
+            }
+        }
+    }
+}
+
+/// The statement is the network: the messages of a proof for one do not pass under the key of another with the same shapes.
+#[test]
+fn a_proof_of_one_network_is_none_of_its_relatives() {
+    for family in relatives() {
+        let made: Vec<[Vec<u8>; 3]> = family
+            .iter()
+            .map(|small| {
+                let (lowered, witness) = lowered(small);
+                files(&lowered.program, ["sumcheck", "logup-gkr"], &witness, &witness).expect("it proves")
+            })
+            .collect();
+        for (i, mine) in made.iter().enumerate() {
+            assert!(accepts(mine), "{}", family[i].name);
+            for (j, other) in made.iter().enumerate().filter(|&(j, _)| j != i) {
+                // The header says which key and which public values a proof is for; a forger writes what suits.
+                for public in [&mine[1], &other[1]] {
+                    let header = zkml_model::proof_header(&mine[0], public);
+                    let proof = [header.as_slice(), &other[2][header.len()..]].concat();
+                    let mixed = [mine[0].clone(), public.clone(), proof];
+                    assert!(!accepts(&mixed), "the proof of {} passes for {}", family[j].name, family[i].name);
+                }
+            }
+        }
+    }
+}
