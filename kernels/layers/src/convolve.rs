@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 
 use rayon::prelude::*;
 
-use crate::window::{Axis, Windows};
+use crate::window::Windows;
 
 /// Filters `[outputs, channels of a group, height, width]`, row-major, and where they are applied.
 #[derive(Clone, Copy, Debug)]
@@ -36,40 +36,14 @@ impl<T: Copy + Sync> Filters<'_, T> {
             let mut sums = vec![A::default(); cells];
             let filters = self.weight[o * filter..(o + 1) * filter].chunks(rows.taps * columns.taps);
             for (input, filter) in input[start..start + own * plane].chunks(plane).zip(filters) {
-                add_plane(rows, columns, input, filter, &mut sums, &product);
+                self.windows.fold_plane(input, &mut sums, |tap| {
+                    let (weight, product) = (filter[tap], &product);
+                    move |sum: &mut A, x| *sum += product(weight, x)
+                });
             }
             output.iter_mut().zip(sums).for_each(|(y, sum)| *y = finish(o, sum));
         });
         output
-    }
-}
-
-/// Adds one input plane, convolved with one filter plane.
-fn add_plane<T: Copy, A: Copy + AddAssign>(
-    rows: Axis,
-    columns: Axis,
-    input: &[T],
-    filter: &[T],
-    sums: &mut [A],
-    product: impl Fn(T, T) -> A,
-) {
-    for (u, weights) in filter.chunks(columns.taps).enumerate() {
-        for i in rows.inside(u) {
-            let Some(row) = rows.index(i, u) else { continue };
-            let row = &input[row * columns.length..(row + 1) * columns.length];
-            let sums = &mut sums[i * columns.positions..(i + 1) * columns.positions];
-            for (v, &weight) in weights.iter().enumerate() {
-                let inside = columns.inside(v);
-                let Some(first) = columns.index(inside.start, v).filter(|_| !inside.is_empty()) else { continue };
-                let sums = sums[inside].iter_mut();
-                if columns.stride == 1 {
-                    sums.zip(&row[first..]).for_each(|(sum, &x)| *sum += product(weight, x));
-                } else {
-                    let cells = row[first..].iter().step_by(columns.stride);
-                    sums.zip(cells).for_each(|(sum, &x)| *sum += product(weight, x));
-                }
-            }
-        }
     }
 }
 

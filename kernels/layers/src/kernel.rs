@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use zkml_core::Shape;
 
 use crate::lowering::{Activation, Lowering, Recorder};
-use crate::{Conv2d, Dense, LayerError, RmsNorm};
+use crate::{AvgPool, Conv2d, Dense, LayerError, MaxPool, RmsNorm};
 
 /// What a kernel is, for `list` and `describe`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,4 +102,8 @@ kernels! {
     Dense,
     /// A convolution.
     Conv2d,
+    /// Max pooling.
+    MaxPool,
+    /// Average pooling.
+    AvgPool,
 }

@@ -22,6 +22,7 @@
 //! | [`rmsnorm`] | the kernel `rmsnorm` |
 //! | [`dense`] | the kernel `dense` |
 //! | [`conv2d`] | the kernel `conv2d` |
+//! | [`maxpool`], [`avgpool`] | the kernels `maxpool` and `avgpool` |
 //! | [`network`] | [`NetworkSpec`]: the graph of layers, and [`lower`] |
 //! | [`lowered`] | [`Lowered`]: the program, its forward pass, its accuracy |
 //! | [`lowering`] | the builder that kernels emit tensors and relations through |
@@ -35,6 +36,7 @@
 //! [`kernel`].
 
 pub mod accuracy;
+pub mod avgpool;
 pub mod check;
 pub mod conv2d;
 mod convolve;
@@ -48,6 +50,7 @@ mod linear;
 pub mod lowered;
 pub mod lowering;
 mod matmul;
+pub mod maxpool;
 pub mod network;
 pub mod quantise;
 pub mod requantise;
@@ -57,6 +60,7 @@ mod weights;
 mod window;
 
 pub use accuracy::Accuracy;
+pub use avgpool::AvgPool;
 pub use check::{Violation, check_witness};
 pub use conv2d::Conv2d;
 pub use dense::Dense;
@@ -64,6 +68,7 @@ pub use error::LayerError;
 pub use kernel::{FloatTensor, KERNELS, Kernel, KernelInfo, LayerSpec};
 pub use linear::Nonlinearity;
 pub use lowered::{LayerInfo, Lowered, TableUse};
+pub use maxpool::MaxPool;
 pub use network::{InputSpec, NetworkSpec, Node, lower};
 pub use quantise::Quantisation;
 pub use rmsnorm::RmsNorm;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
 use zkml_core::{AxisGroup, AxisMap, Shape};
 
 use crate::LayerError;
@@ -122,6 +123,79 @@ impl Windows {
             }
         }
         Ok(())
+    }
+
+    /// Number of taps.
+    pub(crate) fn taps(&self) -> usize {
+        self.rows.taps * self.columns.taps
+    }
+
+    /// Cells of an input plane and of an output plane.
+    pub(crate) fn planes(&self) -> [usize; 2] {
+        [self.rows.length * self.columns.length, self.rows.positions * self.columns.positions]
+    }
+
+    /// Visits every cell of one input plane at every tap that reaches it: `step(tap)`, with the row-major position of
+    /// the tap in the kernel, gets the output cell and the input cell. Padding is skipped.
+    pub(crate) fn fold_plane<T: Copy, A, G: Fn(&mut A, T)>(
+        &self,
+        input: &[T],
+        output: &mut [A],
+        step: impl Fn(usize) -> G,
+    ) {
+        let Self { rows, columns, .. } = *self;
+        for (u, v) in (0..rows.taps).flat_map(|u| (0..columns.taps).map(move |v| (u, v))) {
+            let step = step(u * columns.taps + v);
+            let inside = columns.inside(v);
+            let Some(first) = columns.index(inside.start, v).filter(|_| !inside.is_empty()) else { continue };
+            for i in rows.inside(u) {
+                let Some(row) = rows.index(i, u) else { continue };
+                let row = &input[row * columns.length + first..(row + 1) * columns.length];
+                let cells = output[i * columns.positions..(i + 1) * columns.positions][inside.clone()].iter_mut();
+                if columns.stride == 1 {
+                    cells.zip(row).for_each(|(cell, &x)| step(cell, x));
+                } else {
+                    cells.zip(row.iter().step_by(columns.stride)).for_each(|(cell, &x)| step(cell, x));
+                }
+            }
+        }
+    }
+
+    /// [`Windows::fold_plane`] for every plane of `[b, c, h, w]`, from `start` in every output cell; then `finish`,
+    /// which also gets the row-major position in the output plane.
+    pub(crate) fn fold<T: Copy + Sync, A: Copy + Send + Sync, G: Fn(&mut A, T)>(
+        &self,
+        input: &[T],
+        start: A,
+        step: impl Fn(usize) -> G + Sync,
+        finish: impl Fn(usize, A) -> A + Sync,
+    ) -> Vec<A> {
+        let [plane, cells] = self.planes();
+        let mut output = vec![start; self.batch * self.channels * cells];
+        let planes = output.par_chunks_mut(cells.max(1)).zip(input.par_chunks(plane.max(1)));
+        planes.for_each(|(output, input)| {
+            self.fold_plane(input, output, &step);
+            output.iter_mut().enumerate().for_each(|(position, cell)| *cell = finish(position, *cell));
+        });
+        output
+    }
+
+    /// The input cell of every window at one tap, `fill` where that is padding.
+    pub(crate) fn at_tap(&self, input: &[i64], tap: [usize; 2], fill: i64) -> Vec<i64> {
+        let ([plane, cells], Self { rows, columns, .. }, [u, v]) = (self.planes(), *self, tap);
+        let mut output = vec![fill; self.batch * self.channels * cells];
+        let planes = output.par_chunks_mut(cells.max(1)).zip(input.par_chunks(plane.max(1)));
+        planes.for_each(|(output, input)| {
+            for (i, output) in output.chunks_mut(columns.positions).enumerate() {
+                let Some(row) = rows.index(i, u) else { continue };
+                for (j, output) in output.iter_mut().enumerate() {
+                    if let Some(column) = columns.index(j, v) {
+                        *output = input[row * columns.length + column];
+                    }
+                }
+            }
+        });
+        output
     }
 
     /// True if some tap of some window is padding.
