@@ -1,8 +1,8 @@
 //! Small networks that together use every kernel.
 
 use zkml_layers::{
-    Add, Dense, Flatten, Function, LayerNorm, LayerSpec, Mul, NetworkSpec, Node, Nonlinearity, Pointwise, Reshape,
-    RmsNorm, Transpose,
+    Add, AvgPool, Conv2d, Dense, Flatten, Function, LayerNorm, LayerSpec, MaxPool, Mul, NetworkSpec, Node,
+    Nonlinearity, Pointwise, Reshape, RmsNorm, Transpose,
 };
 
 /// A network, and what it is there for.
@@ -112,6 +112,33 @@ fn requantised() -> Vec<Small> {
     ]
 }
 
+/// 3 × 2 taps, stride 2 × 1, padded at the top and on the right.
+fn conv(name: &str, weight_shape: [usize; 4], groups: usize) -> Conv2d {
+    let [outputs, ..] = weight_shape;
+    Conv2d {
+        name: name.to_owned(),
+        weight: reals(outputs as u64, weight_shape.iter().product()),
+        weight_shape,
+        bias: Some(reals(5, outputs)),
+        stride: [2, 1],
+        padding: [1, 0, 0, 1],
+        dilation: [1, 1],
+        groups,
+        nonlinearity: Nonlinearity::Relu,
+        bits: 8,
+        per_channel: false,
+        limb_bits: None,
+    }
+}
+
+fn maxpool(name: &str, kernel: [usize; 2], padding: [usize; 4]) -> MaxPool {
+    MaxPool { name: name.to_owned(), kernel, stride: [2, 1], padding, dilation: [1, 1], limb_bits: None }
+}
+
+fn avgpool(name: &str, kernel: Option<[usize; 2]>, padding: [usize; 4], count_include_pad: bool) -> AvgPool {
+    AvgPool { name: name.to_owned(), kernel, stride: [1, 2], padding, count_include_pad, bits: 8, limb_bits: None }
+}
+
 /// All of them.
 pub(crate) fn networks() -> Vec<Small> {
     let norm = RmsNorm { name: "norm".to_owned(), gain: reals(3, 6), eps: 1e-5, output_bits: 8, limb_bits: None };
@@ -143,7 +170,39 @@ pub(crate) fn networks() -> Vec<Small> {
     all.extend(rearranged());
     all.extend(graphs());
     all.extend(requantised());
+    all.extend(windows());
     all
+}
+
+/// Convolutions and pooling.
+fn windows() -> Vec<Small> {
+    vec![
+        small("convolution", &[2, 3, 5, 4], vec![LayerSpec::Conv2d(conv("conv", [3, 3, 3, 2], 1))]),
+        small(
+            "pointwise and grouped convolutions",
+            &[1, 4, 4, 3],
+            vec![
+                LayerSpec::Conv2d(Conv2d {
+                    stride: [1, 1],
+                    padding: [0; 4],
+                    per_channel: true,
+                    ..conv("pointwise", [6, 4, 1, 1], 1)
+                }),
+                LayerSpec::Conv2d(Conv2d { dilation: [1, 2], ..conv("grouped", [6, 3, 3, 2], 2) }),
+                LayerSpec::Conv2d(conv("depthwise", [18, 1, 2, 2], 6)),
+            ],
+        ),
+        small(
+            "pooling",
+            &[1, 2, 6, 7],
+            vec![
+                LayerSpec::MaxPool(maxpool("max", [2, 2], [1, 0, 1, 1])),
+                LayerSpec::AvgPool(avgpool("mean", Some([2, 3]), [1, 1, 0, 1], false)),
+                LayerSpec::MaxPool(maxpool("stages", [3, 3], [1; 4])),
+                LayerSpec::AvgPool(avgpool("global", None, [0; 4], true)),
+            ],
+        ),
+    ]
 }
 
 /// Families of networks whose tensors have the same shapes.
@@ -152,5 +211,30 @@ pub(crate) fn relatives() -> Vec<Vec<Small>> {
         let LayerSpec::Dense(layer) = dense("logits", 5, 3, Nonlinearity::None) else { unreachable!() };
         small(name, &[3, 5], vec![LayerSpec::Dense(Dense { weight: reals(seed, 15), ..layer })])
     };
-    vec![vec![weights("dense", 1), weights("dense with other weights", 2)]]
+    let one = |name, layer: LayerSpec| small(name, &[1, 3, 6, 7], vec![layer]);
+    // One limb of 14 bits holds every remainder, so that the number of limbs is the same.
+    let plain = Conv2d { stride: [1, 1], padding: [0, 0, 1, 0], limb_bits: Some(14), ..conv("conv", [3, 3, 3, 2], 1) };
+    let flipped = plain.weight.chunks(6).flat_map(|kernel| kernel.iter().rev().copied()).collect();
+    let convolution = |name, layer| one(name, LayerSpec::Conv2d(layer));
+    let max = |name, padding, dilation| {
+        one(name, LayerSpec::MaxPool(MaxPool { dilation, ..maxpool("max", [2, 2], padding) }))
+    };
+    let mean = |name, padding| one(name, LayerSpec::AvgPool(avgpool("mean", Some([2, 2]), padding, true)));
+    vec![
+        vec![weights("dense", 1), weights("dense with other weights", 2)],
+        vec![
+            convolution("convolution", plain.clone()),
+            convolution("convolution with other weights", Conv2d { weight: reals(2, 54), ..plain.clone() }),
+            convolution("convolution with flipped kernels", Conv2d { weight: flipped, ..plain.clone() }),
+            convolution("convolution, rows shifted", Conv2d { padding: [1, 0, 0, 0], ..plain.clone() }),
+            convolution("convolution with stride 2", Conv2d { stride: [2, 1], padding: [2, 0, 3, 0], ..plain.clone() }),
+            convolution("convolution with dilation 2", Conv2d { dilation: [2, 1], padding: [1, 0, 2, 0], ..plain }),
+        ],
+        vec![
+            max("max pooling", [0; 4], [1, 1]),
+            max("max pooling, rows shifted", [1, 0, 0, 0], [1, 1]),
+            max("max pooling with dilation 2", [0, 0, 1, 0], [2, 1]),
+        ],
+        vec![mean("average pooling", [0, 0, 0, 1]), mean("average pooling, columns shifted", [0, 1, 0, 0])],
+    ]
 }
