@@ -8,6 +8,7 @@ mod data;
 mod describe;
 mod environment;
 mod exit;
+mod import;
 mod kernels;
 mod locate;
 mod metrics;
@@ -70,6 +71,7 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
             run::plan_command(&locate::experiment(&experiment.spec)?, &experiment.overrides, json)
         }
         Command::Verify { proof, key, public, json } => verify::command(&verify::Files { proof, key, public }, json),
+        Command::Import(args) => import::command(&args),
         Command::List { kind } => {
             println!("{}", describe::list(kind));
             Ok(Exit::Done)

@@ -39,6 +39,11 @@ impl Network {
         Ok(Self { lowered, real: input.values, quantised, names, files: data.digests() })
     }
 
+    /// The lowered network.
+    pub(crate) fn lowered(&self) -> &Lowered {
+        &self.lowered
+    }
+
     /// The files read, with their digests.
     pub(crate) fn files(&self) -> &[(String, String)] {
         &self.files

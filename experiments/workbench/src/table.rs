@@ -32,6 +32,13 @@ fn table(header: &[&str]) -> Table {
     table
 }
 
+/// A table of texts.
+pub(crate) fn plain(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = table(header);
+    table.add_rows(rows);
+    table.to_string()
+}
+
 /// Everything about a finished run: one block of tables per cell if there are few, and the comparison.
 pub(crate) fn report(name: &str, environment: &Environment, records: &[CellRecord]) -> String {
     let mut parts = vec![format!(

@@ -41,44 +41,13 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use zkml_core::{Bounds, Shape, TensorId};
 
+use crate::LayerError;
 use crate::bias::BiasRows;
 use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, first, sole};
+use crate::linear::{Linear, Nonlinearity, Plan};
 use crate::lowering::{Activation, Lowering, Recorder};
 use crate::matmul::Matrix;
-use crate::requantise::{Accumulator, Requantisation, Rescaling};
-use crate::weights::Weights;
-use crate::{LayerError, Quantisation};
-
-/// Accumulators stay below two to this power, before the multiplier.
-const MAX_ACCUMULATOR_BITS: u32 = 60;
-
-/// What follows the matrix product.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Nonlinearity {
-    /// Nothing.
-    #[default]
-    None,
-    /// `max(0, v)`.
-    Relu,
-}
-
-impl Nonlinearity {
-    /// On real numbers.
-    pub(crate) fn apply(self, value: f64) -> f64 {
-        match self {
-            Self::None => value,
-            Self::Relu => value.max(0.0),
-        }
-    }
-
-    /// As a narrower clamp.
-    pub(crate) fn restrict(self, clamp: &mut Bounds) {
-        if self == Self::Relu {
-            clamp.lo = 0;
-        }
-    }
-}
+use crate::requantise::{Requantisation, Rescaling};
 
 /// A dense layer `f(x·Wᵀ + b)` over `[rows, …]`, every row flattened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -131,84 +100,17 @@ impl Dense {
         }
     }
 
-    /// The bias in units of the accumulator, `steps[o]` each.
-    fn quantised_bias(&self, steps: &[f64]) -> Result<Option<Vec<i64>>, LayerError> {
-        let Some(bias) = &self.bias else { return Ok(None) };
-        let limit = (1_i64 << MAX_ACCUMULATOR_BITS) as f64;
-        let integer = |(index, (value, step)): (usize, (&f64, &f64))| {
-            let scaled = (value / step).round();
-            if scaled.abs() < limit {
-                return Ok(scaled as i64);
-            }
-            let what = format!("bias value {index} is {value:e}: too large for products with a step of {step:e}");
-            Err(LayerError::parameter(&self.name, what))
-        };
-        bias.iter().zip(steps).enumerate().map(integer).collect::<Result<_, _>>().map(Some)
-    }
-
-    /// Quantised weights and bias, their bounds, and how accumulators become outputs.
-    fn plan(&self, builder: &Lowering, input: Quantisation, outputs: usize) -> Result<Plan, LayerError> {
-        let weights = Weights::quantise(&self.name, self.bits, &self.weight, outputs, self.per_channel)?;
-        let steps: Vec<f64> = weights.scales.iter().map(|scale| scale * input.scale).collect();
-        let bias = self.quantised_bias(&steps)?;
-        let limits = Limits::new(&weights, self.inputs, bias.as_deref(), input)
-            .ok_or_else(|| LayerError::parameter(&self.name, "the sums are too large; use fewer bits"))?;
-        let proven = limits.product + limits.bias;
-        let accumulators: Vec<Accumulator> =
-            steps.iter().zip(&limits.honest).map(|(&step, &honest)| Accumulator { step, honest, proven }).collect();
-        let worst = accumulators.iter().map(|a| a.honest as f64 * a.step).fold(0.0, f64::max);
-        let largest = builder.output_largest().filter(|&l| l > 0.0).unwrap_or(worst);
-        let target = Quantisation::for_largest(&self.name, self.bits, largest)?;
-        let mut rescaling = if self.per_channel {
-            Rescaling::plan_channels(&self.name, &accumulators, target, builder.limb_bits())?
-        } else {
-            let honest = limits.honest.iter().copied().max().unwrap_or(1);
-            let step = steps.first().copied().unwrap_or(1.0);
-            Rescaling::plan(&self.name, Accumulator { step, honest, proven }, target, builder.limb_bits())?
-        };
-        self.nonlinearity.restrict(&mut rescaling.clamp);
-        Ok(Plan { weights, bias, limits, rescaling })
-    }
-}
-
-/// Bounds on magnitudes, in units of the accumulator.
-#[derive(Clone, Debug)]
-struct Limits {
-    /// Of a product, from the bounds of input and weight alone.
-    product: i64,
-    /// Of a bias; 0 without one.
-    bias: i64,
-    /// Of `Σ_i |x_bi·w_oi|` for the weights at hand.
-    sum: i64,
-    /// Of a sum with its bias, for the weights at hand; one per output, at least 1.
-    honest: Vec<i64>,
-}
-
-impl Limits {
-    /// `None` if something reaches `2^MAX_ACCUMULATOR_BITS`.
-    fn new(weights: &Weights, inputs: usize, bias: Option<&[i64]>, input: Quantisation) -> Option<Self> {
-        let largest_input = -input.bounds().lo;
-        let below = |v: i128| i64::try_from(v).ok().filter(|&v| v < 1 << MAX_ACCUMULATOR_BITS);
-        let product = below(inputs as i128 * i128::from(largest_input) * i128::from(weights.largest))?;
-        let mut limits = Self { product, bias: 0, sum: 0, honest: Vec::new() };
-        // With the product's bound, no sum of a row overflows.
-        for (o, row) in weights.values.chunks(inputs).enumerate() {
-            let own = row.iter().map(|w| w.abs()).sum::<i64>() * largest_input;
-            let bias = bias.and_then(|b| b.get(o)).map_or(0, |b| b.abs());
-            limits.sum = limits.sum.max(own);
-            limits.bias = limits.bias.max(bias);
-            limits.honest.push((own + bias).max(1));
+    fn linear(&self, outputs: usize) -> Linear<'_> {
+        Linear {
+            layer: &self.name,
+            weight: &self.weight,
+            bias: self.bias.as_deref(),
+            outputs,
+            bits: self.bits,
+            per_channel: self.per_channel,
+            nonlinearity: self.nonlinearity,
         }
-        Some(limits)
     }
-}
-
-#[derive(Debug)]
-struct Plan {
-    weights: Weights,
-    bias: Option<Vec<i64>>,
-    limits: Limits,
-    rescaling: Rescaling,
 }
 
 impl Kernel for Dense {
@@ -245,9 +147,9 @@ impl Kernel for Dense {
         let input = *sole(&self.name, inputs)?;
         let shape = self.output_shape(std::slice::from_ref(&input.shape))?;
         let outputs = self.outputs(&input.shape)?;
-        let plan = self.plan(builder, input.quantisation, outputs)?;
+        let plan = self.linear(outputs).plan(builder, input.quantisation)?;
         let sums = Sums::lower(builder, &shape, input, &plan)?;
-        let proven = plan.limits.product + plan.limits.bias;
+        let proven = plan.limits.proven();
         let requantisation = Requantisation::of_terms(builder, &shape, sums.terms(), proven, plan.rescaling.clone())?;
         let quantisation = plan.rescaling.output;
         let output = Activation { tensor: requantisation.output(), shape, quantisation };

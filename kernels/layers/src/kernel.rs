@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use zkml_core::Shape;
 
 use crate::lowering::{Activation, Lowering, Recorder};
-use crate::{Add, Dense, Flatten, LayerError, LayerNorm, Mul, Pointwise, Reshape, RmsNorm, Transpose};
+use crate::{
+    Add, AvgPool, Conv2d, Dense, Flatten, LayerError, LayerNorm, MaxPool, Mul, Pointwise, Reshape, RmsNorm, Transpose,
+};
 
 /// What a kernel is, for `list` and `describe`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,4 +130,10 @@ kernels! {
     Flatten: INFO;
     /// Axes in another order.
     Transpose: INFO;
+    /// A convolution.
+    Conv2d: INFO;
+    /// Max pooling.
+    MaxPool: INFO;
+    /// Average pooling.
+    AvgPool: INFO;
 }

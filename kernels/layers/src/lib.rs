@@ -24,6 +24,8 @@
 //! | [`pointwise`] | the kernels `relu`, `clamp`, `silu`, `gelu`, `sigmoid`, `tanh` |
 //! | [`add`], [`mul`] | sum and product of two tensors |
 //! | [`reshape`] | the kernels `reshape`, `flatten`, `transpose` |
+//! | [`conv2d`] | the kernel `conv2d` |
+//! | [`maxpool`], [`avgpool`] | the kernels `maxpool` and `avgpool` |
 //! | [`network`] | [`NetworkSpec`]: the graph of layers, and [`lower`] |
 //! | [`lowered`] | [`Lowered`]: the program, its forward pass, its accuracy |
 //! | [`lowering`] | the builder that kernels emit tensors and relations through |
@@ -38,8 +40,11 @@
 
 pub mod accuracy;
 pub mod add;
+pub mod avgpool;
 mod bias;
 pub mod check;
+pub mod conv2d;
+mod convolve;
 pub mod dense;
 pub mod error;
 pub mod evaluate;
@@ -47,9 +52,11 @@ mod graph;
 pub mod kernel;
 pub mod layernorm;
 pub mod limbs;
+mod linear;
 pub mod lowered;
 pub mod lowering;
 mod matmul;
+pub mod maxpool;
 pub mod mul;
 pub mod network;
 pub mod pointwise;
@@ -60,15 +67,20 @@ pub mod rmsnorm;
 mod rsqrt;
 pub mod saturate;
 mod weights;
+mod window;
 
 pub use accuracy::Accuracy;
 pub use add::Add;
+pub use avgpool::AvgPool;
 pub use check::{Violation, check_witness};
-pub use dense::{Dense, Nonlinearity};
+pub use conv2d::Conv2d;
+pub use dense::Dense;
 pub use error::LayerError;
 pub use kernel::{FloatTensor, KERNELS, Kernel, KernelInfo, LayerSpec};
 pub use layernorm::LayerNorm;
+pub use linear::Nonlinearity;
 pub use lowered::{LayerInfo, Lowered, TableUse};
+pub use maxpool::MaxPool;
 pub use mul::Mul;
 pub use network::{InputSpec, NetworkSpec, Node, lower};
 pub use pointwise::{Function, Pointwise};

@@ -199,6 +199,13 @@ impl<'a> Recorder<'a> {
         self.witness.set(tensor, Arc::clone(values));
     }
 
+    /// Records for `tensor` the values of `other`, which has the same cells in the same order.
+    pub(crate) fn same(&mut self, tensor: TensorId, other: TensorId) {
+        if let Some(values) = self.witness.get(other).cloned() {
+            self.witness.set(tensor, values);
+        }
+    }
+
     pub(crate) fn into_witness(self) -> Witness {
         self.witness
     }

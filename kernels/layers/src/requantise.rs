@@ -286,9 +286,16 @@ impl Requantisation {
 
     /// Records scaled accumulators, quotients, remainders and outputs for unscaled accumulators; returns the outputs.
     pub fn record(&self, accumulators: &[i64], recorder: &mut Recorder) -> Vec<i64> {
+        if let Some(sum) = self.sum {
+            recorder.set(sum, accumulators.to_vec());
+        }
+        self.record_scaled(self.scale(accumulators), recorder)
+    }
+
+    /// The same for accumulators that are scaled already.
+    pub(crate) fn record_scaled(&self, scaled: Vec<i64>, recorder: &mut Recorder) -> Vec<i64> {
         let Rescaling { shift, clamp, .. } = self.rescaling;
         let half = 1_i64 << (shift - 1);
-        let scaled = self.scale(accumulators);
         let cells = || scaled.par_iter().with_min_len(JOB_CELLS);
         let remainders: Vec<i64> = cells().map(|&v| (v + half) & ((1 << shift) - 1)).collect();
         self.remainder.record(&remainders, recorder);
@@ -297,9 +304,6 @@ impl Requantisation {
         self.clamp.record(quotients, clamp, recorder);
         recorder.set(self.output, outputs.clone());
         recorder.set(self.scaled, scaled);
-        if let Some(sum) = self.sum {
-            recorder.set(sum, accumulators.to_vec());
-        }
         outputs
     }
 

@@ -189,7 +189,7 @@ fn a_narrow_clamp_of_wide_values_needs_no_table_and_cannot_be_forged() {
     put_at(&lowered, &mut inside, "f/excess", 1, 17);
     put_at(&lowered, &mut inside, "f/over", 1, 17);
     put_at(&lowered, &mut inside, "f/reached", 1, 17 * 200);
-    put_limbs_at(&lowered, &mut inside, "f/excess", 1, 17);
+    put_limbs_at(&lowered, &mut inside, "f/excess", 1, 16);
     refused_by_equation(&lowered, &inside, "f/saturate");
     needs_lookup(&lowered, "f/clamp");
     needs_lookup(&lowered, "f/range");
