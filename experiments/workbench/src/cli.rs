@@ -50,10 +50,13 @@ pub(crate) enum Command {
         /// Folder of all runs [default: notebooks-data/runs, or the variable WORKBENCH_RUNS].
         #[arg(long, value_name = "DIR")]
         runs: Option<PathBuf>,
+        /// Print every step of every cell's proof, not only every layer of a single cell.
+        #[arg(long)]
+        details: bool,
     },
     /// Check an experiment and predict its cells, without proving anything.
     ///
-    /// Shows every relation with its protocol, predicted operations and proof elements, committed cells, and the
+    /// Shows every layer with the protocol of each slot, predicted operations, proof bytes and committed cells, and the
     /// soundness of the whole proof with its largest error terms.
     #[command(after_help = "Example:\n  workbench plan rmsnorm-compare model.0.protocol=logkr")]
     Plan {
@@ -62,6 +65,9 @@ pub(crate) enum Command {
         /// Print the plan as JSON.
         #[arg(long)]
         json: bool,
+        /// Print every relation, not only every layer.
+        #[arg(long)]
+        details: bool,
     },
     /// Verify a proof from its file, the verifying key and the public values: nothing else is needed.
     ///
@@ -184,7 +190,7 @@ pub(crate) struct ExperimentArgs {
     /// A name under experiments/, or a path to a YAML file.
     #[arg(value_name = "SPEC")]
     pub(crate) spec: String,
-    /// Overrides: `key.path=value`, list positions as numbers, commas sweep.
+    /// Overrides: `key.path=value`, layers by position or name, commas sweep.
     #[arg(value_name = "KEY.PATH=VALUE")]
     pub(crate) overrides: Vec<String>,
 }

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use zkml_import::{Array, ImportError, load, names};
 
 use crate::environment::file_digest;
-use crate::spec::{Calibration, Experiment, Fault, Input, KeyPath};
+use crate::spec::{Evaluate, Excerpt, Experiment, Fault, Input, KeyPath};
 
 /// Files that tensors are read from.
 const FILES: &str = "a .safetensors, .npy or .json file";
+
+/// Labels are below this.
+const MAX_LABEL: f64 = 4_294_967_296.0;
 
 /// The files that an experiment reads.
 pub(crate) struct Data {
@@ -60,15 +63,39 @@ impl Data {
         }
     }
 
-    /// Rows of shape `row`, from the section `key` of the experiment.
-    pub(crate) fn rows(&mut self, key: &KeyPath, rows: &Calibration, row: &[usize]) -> Result<Array, Fault> {
+    /// Rows of shape `row`, from the section `key` of the experiment, and how many there are in the file.
+    pub(crate) fn rows(&mut self, key: &KeyPath, rows: &Excerpt, row: &[usize]) -> Result<(Array, usize), Fault> {
         let array = self.tensor(key, &rows.file, rows.tensor.as_deref())?;
         let at = key.key(if rows.tensor.is_some() { "tensor" } else { "file" });
         let array = as_rows(array, row, &at, &rows.file)?;
+        let all = array.shape.first().copied().unwrap_or(0);
         match rows.rows {
-            Some(count) => first_rows(array, count, &key.key("rows")),
-            None => Ok(array),
+            Some(count) => Ok((first_rows(array, count, &key.key("rows"))?, all)),
+            None => Ok((array, all)),
         }
+    }
+
+    /// The right labels of held-out inputs, of which there are `rows` in the file.
+    pub(crate) fn labels(&mut self, evaluate: &Evaluate, file: &str, rows: usize) -> Result<Option<Vec<usize>>, Fault> {
+        let Some(name) = &evaluate.labels else { return Ok(None) };
+        let key = KeyPath::default().key("evaluate").key("labels");
+        let labels = if is_npy(name) {
+            self.digest(&key, name)?;
+            self.read(&key, name, None)?
+        } else {
+            self.read(&key, file, Some(name))?
+        };
+        if labels.values.len() != rows {
+            let problem = "there is not one label per input";
+            let found = format!("{} labels for {rows} inputs", labels.values.len());
+            return Err(Fault::value(&key, problem, found, format!("{rows} labels")));
+        }
+        let label = |value: &f64| (value.fract() == 0.0 && (0.0..MAX_LABEL).contains(value)).then_some(*value as usize);
+        let Some(whole) = labels.values.iter().map(label).collect::<Option<Vec<_>>>() else {
+            let found = labels.values.iter().find(|v| label(v).is_none()).map_or_else(String::new, f64::to_string);
+            return Err(Fault::value(&key, format!("`{name}` does not hold labels"), found, "whole numbers from 0"));
+        };
+        Ok(Some(whole))
     }
 
     /// Weights: a tensor of the weights' file, or a `.npy` file of its own.

@@ -1,15 +1,15 @@
 //! From an experiment to a lowered network with its input.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use zkml_core::{Program, Shape, Witness};
 use zkml_import::Array;
-use zkml_layers::{LayerError, Lowered, NetworkSpec, Node, lower};
+use zkml_layers::{LayerError, LayerInfo, Lowered, NetworkSpec, Node, lower};
 
 use crate::data::Data;
-use crate::kernels::{Layer, Site};
-use crate::record::Accuracy;
+use crate::evaluate::{self, HeldOut};
+use crate::kernels::{self, Layer, Site};
+use crate::record::{Accuracy, Evaluation, LayerAccuracy, Prediction};
 use crate::spec::{Experiment, Fault, KeyPath};
 
 /// What the network's input is called among the inputs of layers.
@@ -22,6 +22,7 @@ pub(crate) struct Network {
     quantised: Vec<i64>,
     names: Vec<String>,
     files: Vec<(String, String)>,
+    held_out: Option<HeldOut>,
 }
 
 impl Network {
@@ -31,12 +32,17 @@ impl Network {
         let mut data = Data::open(folder, experiment);
         let input = data.input(&experiment.input)?;
         let layers = nodes(&experiment.model, &names, &input.shape, &mut data)?;
+        let held_out =
+            experiment.evaluate.as_ref().map(|e| HeldOut::read(e, experiment, &input, &mut data)).transpose()?;
         let sample = calibration(experiment, &input, &mut data)?;
         let fault = |error: LayerError| layer_fault(&error, &names, experiment.calibration.is_some());
         let spec = NetworkSpec::calibrated(input.shape, experiment.input.bits, &sample, layers).map_err(fault)?;
         let lowered = lower(&spec).map_err(fault)?;
         let quantised = lowered.input_quantisation.quantise(&input.values);
-        Ok(Self { lowered, real: input.values, quantised, names, files: data.digests() })
+        if let Some(held_out) = &held_out {
+            held_out.check(&lowered)?;
+        }
+        Ok(Self { lowered, real: input.values, quantised, names, files: data.digests(), held_out })
     }
 
     /// The lowered network.
@@ -69,6 +75,26 @@ impl Network {
         self.lowered.infer(&self.quantised)
     }
 
+    /// The layers.
+    pub(crate) fn layers(&self) -> &[LayerInfo] {
+        &self.lowered.layers
+    }
+
+    /// Labels of the proven inputs; none unless the experiment evaluates labels.
+    pub(crate) fn predictions(&self) -> Result<Vec<Prediction>, LayerError> {
+        if self.held_out.is_none() { Ok(Vec::new()) } else { evaluate::predictions(&self.lowered, &self.real) }
+    }
+
+    /// The network on held-out inputs, if there are some.
+    pub(crate) fn evaluate(&self) -> Result<Option<Evaluation>, LayerError> {
+        self.held_out.as_ref().map(|held_out| held_out.evaluate(&self.lowered)).transpose()
+    }
+
+    /// Largest deviation of every layer from the float model.
+    pub(crate) fn layer_accuracy(&self) -> Result<Vec<LayerAccuracy>, LayerError> {
+        evaluate::layer_accuracy(&self.lowered, &self.real)
+    }
+
     /// Deviation from the float model.
     pub(crate) fn accuracy(&self) -> Result<Accuracy, LayerError> {
         let accuracy = self.lowered.accuracy(&self.real)?;
@@ -86,25 +112,20 @@ fn position(names: &[String], scope: &str) -> usize {
     names.iter().position(|name| name == first).unwrap_or(0)
 }
 
-/// The layers' names: as given, else the kernel's name, numbered if several layers have it.
+/// The layers' names, each of one layer.
 fn layer_names(layers: &[Layer]) -> Result<Vec<String>, Fault> {
-    let mut names: Vec<String> = Vec::new();
-    let mut used: BTreeMap<&str, usize> = BTreeMap::new();
-    for (path, layer) in with_paths(layers) {
-        let (kernel, _) = layer.entry(&path)?;
-        let name = layer.name.clone().unwrap_or_else(|| {
-            let count = used.entry(kernel).and_modify(|n| *n += 1).or_insert(1);
-            if *count == 1 { kernel.to_owned() } else { format!("{kernel}-{count}") }
-        });
-        let taken = if name == INPUT {
+    let kernels = with_paths(layers).map(|(path, layer)| Ok(layer.entry(&path)?.0)).collect::<Result<Vec<_>, _>>()?;
+    let names = kernels::names(layers.iter().map(|layer| layer.name.clone()).zip(kernels));
+    for (i, (path, _)) in with_paths(layers).enumerate() {
+        let name = &names[i];
+        let problem = if name == INPUT {
             "`input` is the name of the network's input".to_owned()
-        } else if names.contains(&name) {
+        } else if names[..i].contains(name) {
             format!("two layers are called `{name}`")
         } else {
-            names.push(name);
             continue;
         };
-        return Err(Fault::value(&path.key("name"), taken, format!("`{name}`"), "a name of its own"));
+        return Err(Fault::value(&path.key("name"), problem, format!("`{name}`"), "a name of its own"));
     }
     Ok(names)
 }
@@ -179,7 +200,7 @@ fn inputs(path: &KeyPath, layer: &Layer, position: usize, names: &[String]) -> R
 fn calibration(experiment: &Experiment, input: &Array, data: &mut Data) -> Result<Vec<f64>, Fault> {
     let Some(rows) = &experiment.calibration else { return Ok(input.values.clone()) };
     let path = KeyPath::default().key("calibration");
-    let sample = data.rows(&path, rows, input.shape.get(1..).unwrap_or_default())?.values;
+    let sample = data.rows(&path, rows, input.shape.get(1..).unwrap_or_default())?.0.values;
     let largest = sample.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
     if largest > 0.0 && input.values.iter().all(|v| v.abs() > largest) {
         let least = input.values.iter().fold(f64::INFINITY, |m, v| m.min(v.abs()));

@@ -7,7 +7,11 @@ mod key;
 mod linear;
 mod norm;
 mod pointwise;
+mod pool;
 mod shape;
+mod window;
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,9 +19,10 @@ use zkml_import::Array;
 use zkml_layers::LayerSpec;
 
 pub(crate) use key::Key;
-use linear::Dense;
+use linear::{Conv2d, Dense};
 use norm::{LayerNorm, RmsNorm};
 use pointwise::{Add, Clamp, Gelu, Mul, Relu, Sigmoid, Silu, Tanh};
+use pool::{AvgPool, MaxPool};
 use shape::{Flatten, Reshape, Transpose};
 
 use crate::data::Data;
@@ -112,6 +117,12 @@ macro_rules! kernels {
 kernels! {
     /// Dense layer: `activation(x * weight^T + bias)`.
     dense: Dense,
+    /// Convolution over the last two axes of `[batch, channels, height, width]`, with bias and activation.
+    conv2d: Conv2d,
+    /// The largest cell of every window.
+    maxpool: MaxPool,
+    /// The mean of every window, or of the whole input.
+    avgpool: AvgPool,
     /// Root-mean-square normalisation over the last axis: `gain * x / sqrt(mean(x^2) + eps)`.
     rmsnorm: RmsNorm,
     /// Normalisation over the last axis to mean 0 and variance 1, with gain and bias.
@@ -156,6 +167,18 @@ impl Layer {
     }
 }
 
+/// The layers' names, from given names and kernels: by default the kernel's name, numbered if several layers have it.
+pub(crate) fn names<'a>(layers: impl Iterator<Item = (Option<String>, &'a str)>) -> Vec<String> {
+    let mut used: BTreeMap<&str, usize> = BTreeMap::new();
+    let name = |(name, kernel): (Option<String>, &'a str)| {
+        name.unwrap_or_else(|| {
+            let count = used.entry(kernel).and_modify(|n| *n += 1).or_insert(1);
+            if *count == 1 { kernel.to_owned() } else { format!("{kernel}-{count}") }
+        })
+    };
+    layers.map(name).collect()
+}
+
 /// Bits of quantised tensors that nothing else is said of.
 pub(crate) fn default_bits() -> u32 {
     8
@@ -163,4 +186,15 @@ pub(crate) fn default_bits() -> u32 {
 
 fn default_eps() -> f64 {
     1e-5
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_kernel_can_be_written_in_an_experiment_file() {
+        let built_in: BTreeSet<&str> = zkml_layers::KERNELS.iter().map(|kernel| kernel.id).collect();
+        assert_eq!(super::KEYS.iter().copied().collect::<BTreeSet<_>>(), built_in);
+    }
 }

@@ -21,7 +21,7 @@ fn document(text: &str, overrides: &[&str]) -> Result<Document, SpecErrors> {
 
 fn errors(text: &str, overrides: &[&str]) -> String {
     match document(text, overrides).and_then(|d| d.cells()) {
-        Ok(cells) => format!("no error, {} cells", cells.len()),
+        Ok((cells, _)) => format!("no error, {} cells", cells.len()),
         Err(errors) => errors.to_string(),
     }
 }
@@ -59,7 +59,7 @@ test.yaml:7:1: unknown key `mesure`
     | ^
   key:      mesure
   found:    `mesure`
-  allowed:  about, allow_weak, calibration, checks, device, input, matrix, measure, merge_lookups, model, protocol, schema, security_bits, suite, weights
+  allowed:  about, allow_weak, calibration, checks, device, evaluate, input, matrix, measure, merge_lookups, model, protocol, schema, security_bits, suite, unsupported, weights
   nearest:  measure"
     );
 }
@@ -117,7 +117,8 @@ test.yaml, command line `suite=goldilock`: unknown suite `goldilock`
 
 #[test]
 fn overrides_replace_add_and_sweep() {
-    let cells = document(BASE, &["measure.samples=5", "input.rows=16,64", "allow_weak=true"]).unwrap().cells().unwrap();
+    let cells =
+        document(BASE, &["measure.samples=5", "input.rows=16,64", "allow_weak=true"]).unwrap().cells().unwrap().0;
     assert_eq!(cells.len(), 2);
     assert_eq!(cells[1].experiment.measure.samples, 5);
     assert_eq!(cells[1].experiment.input.rows, Some(64));
@@ -129,7 +130,7 @@ fn overrides_replace_add_and_sweep() {
 fn the_matrix_expands_to_every_combination_in_order() {
     let text =
         format!("{BASE}matrix:\n  model.0.protocol: [reveal, {{logkr: {{form: product}}}}]\n  input.rows: [16, 64]\n");
-    let labels: Vec<String> = document(&text, &[]).unwrap().cells().unwrap().iter().map(super::Cell::label).collect();
+    let labels: Vec<String> = document(&text, &[]).unwrap().cells().unwrap().0.iter().map(super::Cell::label).collect();
     assert_eq!(
         labels,
         [
@@ -139,7 +140,7 @@ fn the_matrix_expands_to_every_combination_in_order() {
             "model.0.protocol={logkr: {form: product}} input.rows=64",
         ]
     );
-    let replaced = document(&text, &["model.0.protocol=logkr"]).unwrap().cells().unwrap();
+    let replaced = document(&text, &["model.0.protocol=logkr"]).unwrap().cells().unwrap().0;
     assert_eq!(replaced.len(), 2);
     assert!(errors(&text, &["model.0.protocol.lookup=reveal"]).contains("would overwrite"));
 }
@@ -157,7 +158,7 @@ fn the_resolved_file_reads_back_to_the_same_cells() {
     let text = format!("{BASE}matrix:\n  input.rows: [16, 64]\n");
     let first = document(&text, &["measure.samples=7"]).unwrap();
     let second = document(&first.resolved(), &[]).unwrap();
-    let experiments = |d: &Document| d.cells().unwrap().into_iter().map(|c| c.experiment).collect::<Vec<_>>();
+    let experiments = |d: &Document| d.cells().unwrap().0.into_iter().map(|c| c.experiment).collect::<Vec<_>>();
     assert_eq!(experiments(&first), experiments(&second));
 }
 

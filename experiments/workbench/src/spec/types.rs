@@ -39,7 +39,10 @@ pub(crate) struct Experiment {
     pub(crate) input: Input,
     /// Activations whose largest magnitudes, layer by layer, set the scales; by default the input itself.
     #[serde(default)]
-    pub(crate) calibration: Option<Calibration>,
+    pub(crate) calibration: Option<Excerpt>,
+    /// Compare the labels (the position of the largest output) of the quantised and the float network on held-out inputs.
+    #[serde(default)]
+    pub(crate) evaluate: Option<Evaluate>,
     /// The file of the weights, relative to the experiment file; by default the input's.
     #[serde(default)]
     pub(crate) weights: Option<String>,
@@ -56,6 +59,10 @@ pub(crate) struct Experiment {
     /// Dotted key path to a list of values: every combination is one cell.
     #[serde(default)]
     pub(crate) matrix: BTreeMap<String, Vec<Value>>,
+    /// What to do with combinations of the matrix that no protocol proves: refuse the experiment, or list them and run the
+    /// others.
+    #[serde(default)]
+    pub(crate) unsupported: Unsupportable,
     /// How often to measure.
     #[serde(default)]
     pub(crate) measure: Measure,
@@ -98,7 +105,7 @@ pub(crate) struct Input {
 /// Rows of a tensor of a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Calibration {
+pub(crate) struct Excerpt {
     /// A `.safetensors`, `.npy` or `.json` file, relative to the experiment file.
     pub(crate) file: String,
     /// The tensor in a `.safetensors` file, or the key in a `.json` file (by default `input_data`).
@@ -108,6 +115,44 @@ pub(crate) struct Calibration {
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub(crate) rows: Option<usize>,
+}
+
+/// Held-out inputs, and the labels they should get.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Evaluate {
+    /// A `.safetensors`, `.npy` or `.json` file, relative to the experiment file; by default the input's.
+    #[serde(default)]
+    pub(crate) file: Option<String>,
+    /// The tensor in a `.safetensors` file, or the key in a `.json` file; in the input's file by default the input's.
+    #[serde(default)]
+    pub(crate) tensor: Option<String>,
+    /// The right labels, one whole number per row: a tensor of the same file, or a `.npy` file.
+    #[serde(default)]
+    pub(crate) labels: Option<String>,
+    /// Take only the first rows.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub(crate) rows: Option<usize>,
+}
+
+impl Evaluate {
+    /// The held-out inputs.
+    pub(crate) fn held_out(&self, input: &Input) -> Excerpt {
+        let file = self.file.clone().unwrap_or_else(|| input.file.clone());
+        let tensor = self.tensor.clone().or_else(|| input.tensor.clone().filter(|_| self.file.is_none()));
+        Excerpt { file, tensor, rows: self.rows }
+    }
+}
+
+/// What to do with combinations that no protocol proves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(title = "answer")]
+pub(crate) enum Unsupportable {
+    #[default]
+    Error,
+    List,
 }
 
 /// How often to measure.
