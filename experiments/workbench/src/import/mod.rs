@@ -35,7 +35,8 @@ pub(crate) fn command(args: &ImportArgs) -> Result<Exit, Failure> {
     let written = text::Files::new(&model, args, &files.stem, &samples, &input);
     let folder = tempfile::tempdir().map_err(|e| Failure::usage(format!("no temporary folder: {e}")))?;
     let draft = folder.path().join(file_name(&files.experiment));
-    let weights = zkml_import::to_safetensors(&files.weights.display().to_string(), &written.tensors()).map_err(import)?;
+    let weights =
+        zkml_import::to_safetensors(&files.weights.display().to_string(), &written.tensors()).map_err(import)?;
     write_atomic(&draft, written.experiment.as_bytes())?;
     write_atomic(&folder.path().join(file_name(&files.weights)), &weights)?;
 
@@ -64,7 +65,8 @@ struct Files {
 
 impl Files {
     fn new(args: &ImportArgs) -> Result<Self, Failure> {
-        let experiment = args.output.clone().unwrap_or_else(|| PathBuf::from(file_name(&args.model)).with_extension("yaml"));
+        let experiment =
+            args.output.clone().unwrap_or_else(|| PathBuf::from(file_name(&args.model)).with_extension("yaml"));
         let is_yaml = experiment.extension().is_some_and(|e| e == "yaml" || e == "yml");
         let stem = experiment.file_stem().map(|s| s.to_string_lossy().into_owned()).filter(|_| is_yaml);
         let stem = stem.ok_or_else(|| Failure::usage(format!("`{}` is no .yaml file", experiment.display())))?;

@@ -45,7 +45,8 @@ pub(super) fn report(
             format!("{mean:.2}"),
         ]);
     }
-    let header = ["layer", "kernel", "ONNX nodes", "output", "bits", "scale", "max error (steps)", "mean error (steps)"];
+    let header =
+        ["layer", "kernel", "ONNX nodes", "output", "bits", "scale", "max error (steps)", "mean error (steps)"];
     let mut parts = vec![table::plain(&header, rows)];
     let (mut worst, mut largest) = (0.0_f64, 0.0_f64);
     for sample in samples.iter().take(REFERENCE_SAMPLES) {
