@@ -196,14 +196,14 @@ fn inputs(path: &KeyPath, layer: &Layer, position: usize, names: &[String]) -> R
     Ok(given.into_iter().map(|(_, name)| name.clone()).collect())
 }
 
-/// The activations that set the scales. At least one of the input's values must be within their range.
+/// The activations that set the scales. At least one of the input's values that are not zero must be within their range.
 fn calibration(experiment: &Experiment, input: &Array, data: &mut Data) -> Result<Vec<f64>, Fault> {
     let Some(rows) = &experiment.calibration else { return Ok(input.values.clone()) };
     let path = KeyPath::default().key("calibration");
     let sample = data.rows(&path, rows, input.shape.get(1..).unwrap_or_default())?.0.values;
     let largest = sample.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
-    if largest > 0.0 && input.values.iter().all(|v| v.abs() > largest) {
-        let least = input.values.iter().fold(f64::INFINITY, |m, v| m.min(v.abs()));
+    let least = input.values.iter().map(|v| v.abs()).filter(|v| *v > 0.0).fold(f64::INFINITY, f64::min);
+    if least > largest && least.is_finite() {
         let problem = "every value of the input lies beyond the calibration's range: all of them would be cut off";
         let found = format!("magnitudes up to {largest}, the input's begin at {least}");
         return Err(Fault::value(&path, problem, found, "activations like those of the input"));

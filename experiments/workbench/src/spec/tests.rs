@@ -183,3 +183,75 @@ test.yaml:5:45: unknown activation `rleu`
     assert!(errors(&text.replace("rleu", "relu"), &["model.0.dense.bits=17"]).contains("is out of range"));
     assert_eq!(errors(&text.replace("rleu", "relu"), &[]), "no error, 1 cells");
 }
+
+const GRAPH: &str = "\
+schema: 1
+input: {file: x.npy}
+protocol: {einsum: sumcheck, lookup: logup-gkr}
+model:
+  - dense: {weight: w}
+    name: fc1
+  - relu:
+  - dense: {weight: v}
+  - dense: {weight: u}
+    protocol: logkr
+";
+
+fn protocols(overrides: &[&str]) -> Vec<String> {
+    let cells = document(GRAPH, overrides).unwrap().cells().unwrap().0;
+    let own = |layer: &crate::kernels::Layer| serde_json::to_string(&layer.protocol).unwrap();
+    cells[0].experiment.model.iter().map(own).collect()
+}
+
+#[test]
+fn layers_are_addressed_by_name_given_or_by_default() {
+    let expected = protocols(&["model.0.protocol=reveal", "model.1.protocol=reveal", "model.2.protocol=reveal"]);
+    assert_eq!(
+        protocols(&["model.fc1.protocol=reveal", "model.relu.protocol=reveal", "model.dense.protocol=reveal"]),
+        expected
+    );
+    assert_eq!(expected[0], "\"reveal\"");
+    let text = format!("{GRAPH}matrix:\n  model.dense-2.protocol: [reveal, logkr]\n");
+    let cells = document(&text, &[]).unwrap().cells().unwrap().0;
+    assert_eq!(cells[0].label(), "model.dense-2.protocol=reveal");
+    assert_eq!(
+        errors(GRAPH, &["model.fc2.protocol=reveal"]),
+        "\
+test.yaml, command line `model.fc2.protocol=reveal`: there is no `model.fc2.protocol`
+  key:      model.fc2
+  found:    `fc2`
+  allowed:  a layer's position, from 0 to 3, or its name: fc1, relu, dense, dense-2
+  nearest:  fc1"
+    );
+}
+
+#[test]
+fn a_slot_alone_keeps_the_other_one() {
+    let shown = protocols(&["model.0.protocol.lookup=reveal", "model.dense-2.protocol.lookup=reveal"]);
+    assert_eq!(shown[0], r#"{"lookup":"reveal"}"#);
+    assert_eq!(shown[3], r#"{"einsum":"logkr","lookup":"reveal"}"#);
+}
+
+#[test]
+fn a_kernel_without_required_keys_needs_no_value() {
+    assert_eq!(errors(GRAPH, &[]), "no error, 1 cells");
+    let shown = errors(&GRAPH.replace("dense: {weight: v}", "dense:"), &[]);
+    assert!(shown.starts_with("test.yaml:8:"), "{shown}");
+    assert!(
+        shown.contains("wrong type at `model.2.dense`") && shown.contains("allowed:  a map with keys from"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_known_protocol_in_the_wrong_slot_is_put_aside_if_asked_for() {
+    let axis = "model.fc1.protocol.einsum=sumcheck,logup-gkr";
+    let shown = errors(GRAPH, &[axis]);
+    assert!(shown.contains("`logup-gkr` does not fill the slot einsum"), "{shown}");
+    let (cells, unsupported) = document(GRAPH, &[axis, "unsupported=list"]).unwrap().cells().unwrap();
+    assert_eq!((cells.len(), unsupported.len()), (1, 1));
+    assert_eq!(unsupported[0].label, "model.fc1.protocol.einsum=logup-gkr");
+    assert_eq!(unsupported[0].reasons, ["model.0.protocol.einsum: `logup-gkr` does not fill the slot einsum"]);
+    let shown = errors(GRAPH, &["model.fc1.protocol.einsum=sumcheck,logup", "unsupported=list"]);
+    assert!(shown.contains("unknown protocol `logup`"), "{shown}");
+}
