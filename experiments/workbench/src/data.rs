@@ -75,8 +75,15 @@ impl Data {
         }
     }
 
-    /// The right labels of held-out inputs, of which there are `rows` in the file.
-    pub(crate) fn labels(&mut self, evaluate: &Evaluate, file: &str, rows: usize) -> Result<Option<Vec<usize>>, Fault> {
+    /// The right labels of the first `rows` of `all` held-out inputs. If the experiment does not say how many it takes, there
+    /// must be one for each.
+    pub(crate) fn labels(
+        &mut self,
+        evaluate: &Evaluate,
+        file: &str,
+        rows: usize,
+        all: usize,
+    ) -> Result<Option<Vec<usize>>, Fault> {
         let Some(name) = &evaluate.labels else { return Ok(None) };
         let key = KeyPath::default().key("evaluate").key("labels");
         let labels = if is_npy(name) {
@@ -85,13 +92,14 @@ impl Data {
         } else {
             self.read(&key, file, Some(name))?
         };
-        if labels.values.len() != rows {
+        let count = labels.values.len();
+        if count < rows || (evaluate.rows.is_none() && count != all) {
             let problem = "there is not one label per input";
-            let found = format!("{} labels for {rows} inputs", labels.values.len());
+            let found = format!("{count} labels for {rows} inputs");
             return Err(Fault::value(&key, problem, found, format!("{rows} labels")));
         }
         let label = |value: &f64| (value.fract() == 0.0 && (0.0..MAX_LABEL).contains(value)).then_some(*value as usize);
-        let Some(whole) = labels.values.iter().map(label).collect::<Option<Vec<_>>>() else {
+        let Some(whole) = labels.values.iter().take(rows).map(label).collect::<Option<Vec<_>>>() else {
             let found = labels.values.iter().find(|v| label(v).is_none()).map_or_else(String::new, f64::to_string);
             return Err(Fault::value(&key, format!("`{name}` does not hold labels"), found, "whole numbers from 0"));
         };

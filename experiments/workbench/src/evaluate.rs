@@ -31,10 +31,7 @@ impl HeldOut {
         let held_out = evaluate.held_out(&experiment.input);
         let (array, all) = data.rows(&path, &held_out, input.shape.get(1..).unwrap_or_default())?;
         let rows = array.shape.first().copied().unwrap_or(0);
-        let mut labels = data.labels(evaluate, &held_out.file, all)?;
-        if let Some(labels) = &mut labels {
-            labels.truncate(rows);
-        }
+        let labels = data.labels(evaluate, &held_out.file, rows, all)?;
         Ok(Self { values: array.values, rows, labels })
     }
 

@@ -65,12 +65,26 @@ fn layers(measured: &Measured) -> String {
             String::new(),
         );
     }
-    for scope in ["commitment", "opening"] {
+    for scope in global_scopes(measured) {
         row([scope.to_owned(), String::new(), String::new()], &|s| owners(s) == [scope], String::new());
     }
     let inputs =
         measured.evaluation.as_ref().map_or_else(|| "the input".to_owned(), |e| format!("{} held-out inputs", e.rows));
     format!("{table}\n  error: largest deviation from the float network over {inputs}, in steps of the layer's output")
+}
+
+/// Scopes of messages that belong to no layer, such as openings.
+fn global_scopes(measured: &Measured) -> Vec<&str> {
+    let mut scopes: Vec<&str> = Vec::new();
+    for (scope, _) in &measured.proof_scopes {
+        if let [one] = owners(scope)[..]
+            && !measured.layers.iter().any(|layer| layer.name == one)
+            && !scopes.contains(&one)
+        {
+            scopes.push(one);
+        }
+    }
+    scopes
 }
 
 fn is_shared(step: &StepSummary) -> bool {
