@@ -1,19 +1,20 @@
 //! Imported layers as entries of an experiment file.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use zkml_import::Array;
 use zkml_import::onnx::{Activation, Layer, Operator};
 
 /// A layer's kernel with its fields, and the tensors that they name.
 pub(super) struct Entry {
     pub(super) kernel: &'static str,
-    pub(super) fields: Map<String, Value>,
+    pub(super) fields: Vec<(String, Value)>,
     pub(super) tensors: Vec<(String, Array)>,
 }
 
-/// The entry of a layer; its tensors are called `layer.field`. Fields at their defaults are left out.
-pub(super) fn entry(layer: &Layer) -> Entry {
-    let mut entry = Entry { kernel: "", fields: Map::new(), tensors: Vec::new() };
+/// The entry of a layer; its tensors are called `layer.field`. Fields at their defaults are left out. Or why there is no
+/// such kernel.
+pub(super) fn entry(layer: &Layer) -> Result<Entry, &'static str> {
+    let mut entry = Entry { kernel: "", fields: Vec::new(), tensors: Vec::new() };
     entry.kernel = match &layer.operator {
         Operator::Dense { weight, bias, relu } => {
             entry.affine(&layer.name, weight, bias.as_ref(), *relu);
@@ -48,10 +49,14 @@ pub(super) fn entry(layer: &Layer) -> Entry {
             entry.field("hi", hi);
             "clamp"
         }
-        Operator::Reshape { shape } => {
-            entry.field("shape", shape);
-            "reshape"
-        }
+        Operator::Reshape { shape } => match shape.as_slice() {
+            [_, _] | [_] => "flatten",
+            [_, row @ ..] => {
+                entry.field("shape", &row);
+                "reshape"
+            }
+            [] => "reshape",
+        },
         Operator::Transpose { permutation } => {
             entry.field("permutation", permutation);
             "transpose"
@@ -75,18 +80,17 @@ pub(super) fn entry(layer: &Layer) -> Entry {
         Operator::Activation(Activation::Silu) => "silu",
         Operator::Activation(Activation::Gelu) => "gelu",
         Operator::Activation(Activation::GeluTanh) => {
-            entry.field("approximate", &"tanh");
-            "gelu"
+            return Err("GELU approximated by tanh is no kernel; export the exact one, by Erf");
         }
         Operator::Activation(Activation::Sigmoid) => "sigmoid",
         Operator::Activation(Activation::Tanh) => "tanh",
     };
-    entry
+    Ok(entry)
 }
 
 impl Entry {
     fn field<T: serde::Serialize>(&mut self, name: &str, value: &T) {
-        self.fields.insert(name.to_owned(), json!(value));
+        self.fields.push((name.to_owned(), json!(value)));
     }
 
     fn unless<T: serde::Serialize + PartialEq>(&mut self, name: &str, value: &T, default: &T) {

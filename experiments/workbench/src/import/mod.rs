@@ -26,13 +26,15 @@ const REFERENCE_SAMPLES: usize = 8;
 pub(crate) fn command(args: &ImportArgs) -> Result<Exit, Failure> {
     let options = Options { dims: dimensions(&args.dim)?, drop_final_softmax: args.drop_final_softmax };
     let model = onnx::read(&args.model, &options).map_err(import)?;
+    check_batch(&args.model, &model)?;
     let samples = samples(&args.calibrate, &model)?;
     let input = match &args.input {
         Some(file) => first_sample(self::samples(file, &model)?),
         None => first_sample(samples.clone()),
     };
     let files = Files::new(args)?;
-    let written = text::Files::new(&model, args, &files.stem, &samples, &input);
+    let written = text::Files::new(&model, args, &files.stem, &samples, &input)
+        .map_err(|why| Failure::usage(format!("{}: {why}", args.model.display())))?;
     let folder = tempfile::tempdir().map_err(|e| Failure::usage(format!("no temporary folder: {e}")))?;
     let draft = folder.path().join(file_name(&files.experiment));
     let weights =
@@ -91,6 +93,20 @@ fn runnable(path: &Path) -> String {
 
 fn import(error: ImportError) -> Failure {
     Failure::usage(error.to_string())
+}
+
+/// The first axis counts independent inputs from end to end.
+fn check_batch(file: &Path, model: &Model) -> Result<(), Failure> {
+    let batch = model.input.shape.first();
+    match model.layers.iter().find(|layer| layer.shape.first() != batch) {
+        None => Ok(()),
+        Some(layer) => {
+            let (node, shape) = (layer.nodes.join("`, `"), &layer.shape);
+            let what =
+                format!("makes {shape:?} of a batch of {}: the first axis must stay the batch", batch.unwrap_or(&1));
+            Err(Failure::usage(format!("{}: node `{node}` {what}", file.display())))
+        }
+    }
 }
 
 /// Whole samples of the model's input shape.

@@ -1,6 +1,6 @@
 //! The text of an imported experiment, and the tensors that it names.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use zkml_import::Array;
 use zkml_import::onnx::Model;
 
@@ -16,17 +16,23 @@ pub(super) struct Files {
 
 impl Files {
     /// `stem` is the name of both files. `input` is proven, `samples` set the scales.
-    pub(super) fn new(model: &Model, args: &ImportArgs, stem: &str, samples: &[Array], input: &Array) -> Self {
+    pub(super) fn new(
+        model: &Model,
+        args: &ImportArgs,
+        stem: &str,
+        samples: &[Array],
+        input: &Array,
+    ) -> Result<Self, String> {
         let mut tensors = vec![("input".to_owned(), input.clone()), ("calibration".to_owned(), stacked(samples))];
         let mut layers = String::new();
         let mut before = "input";
         for layer in &model.layers {
-            let mut entry = entry(layer);
+            let mut entry = entry(layer).map_err(|why| format!("node `{}`: {why}", layer.nodes.join("`, `")))?;
             if matches!(entry.kernel, "dense" | "conv2d") && args.per_channel {
-                entry.fields.insert("per_channel".to_owned(), true.into());
+                entry.fields.push(("per_channel".to_owned(), true.into()));
             }
             if args.bits != 8 && takes_bits(entry.kernel) {
-                entry.fields.insert("bits".to_owned(), args.bits.into());
+                entry.fields.push(("bits".to_owned(), args.bits.into()));
             }
             layers.push_str(&format!("  - {}: {}\n    name: {}\n", entry.kernel, flow(&entry.fields), layer.name));
             match layer.inputs.as_slice() {
@@ -48,7 +54,7 @@ impl Files {
             suite = args.suite,
             bits = args.bits,
         );
-        Self { experiment, tensors }
+        Ok(Self { experiment, tensors })
     }
 
     /// The tensors with their names.
@@ -59,7 +65,7 @@ impl Files {
 
 /// Kernels whose output width can be chosen.
 fn takes_bits(kernel: &str) -> bool {
-    !matches!(kernel, "maxpool" | "reshape" | "transpose")
+    !matches!(kernel, "maxpool" | "flatten" | "reshape" | "transpose" | "relu" | "clamp")
 }
 
 /// Samples one after the other along the first axis.
@@ -73,7 +79,7 @@ fn stacked(samples: &[Array]) -> Array {
 }
 
 /// A map in one line.
-fn flow(fields: &Map<String, Value>) -> String {
+fn flow(fields: &[(String, Value)]) -> String {
     let parts: Vec<String> = fields.iter().map(|(key, value)| format!("{key}: {}", inline(value))).collect();
     format!("{{{}}}", parts.join(", "))
 }
