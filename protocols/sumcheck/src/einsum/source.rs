@@ -157,7 +157,7 @@ impl<'a> Source<'a> {
         let (mut axes, mut dims) = (self.axes.clone(), self.shape.dims().to_vec());
         let (mut small, mut products) = (true, [0.0; 2]);
         while let Some(step) = Self::next(plan, &axes, &dims) {
-            let cells: usize = dims.iter().product();
+            let cells: f64 = dims.iter().map(|&n| n as f64).product();
             let mut taken = 1;
             match step {
                 Step::Contract(axis) => {
@@ -175,7 +175,7 @@ impl<'a> Source<'a> {
                     }
                 }
             }
-            products[usize::from(!small)] += (cells * taken) as f64;
+            products[usize::from(!small)] += cells * taken as f64;
             small &= taken == 0;
         }
         let letters = axes.into_iter().filter_map(|axis| if let Axis::Letter(l) = axis { Some(l) } else { None });
