@@ -58,7 +58,8 @@ pub struct MaxPool {
     pub padding: [usize; 4],
     /// Input rows and columns from one tap to the next.
     pub dilation: [usize; 2],
-    /// Width of the range-checked limbs; `None` chooses the cheapest.
+    /// Width of the range-checked limbs, used where it divides the bits of the values and is cheapest; `None`
+    /// chooses.
     pub limb_bits: Option<u32>,
 }
 
