@@ -255,6 +255,10 @@ impl Requantisation {
         rescaling: Rescaling,
     ) -> Result<Self, LayerError> {
         let clamping = rescaling.clamping();
+        if rescaling.shift == 0 || !rescaling.shift.is_multiple_of(builder.limb_bits()) {
+            let what = format!("a shift by {} is not made of limbs of {} bits", rescaling.shift, builder.limb_bits());
+            return Err(LayerError::parameter(builder.layer(), what));
+        }
         if clamping.proven_bits(shape.cells(), builder.limb_bits()) + rescaling.shift > MAX_MAGNITUDE_BITS {
             let what = format!(
                 "admissible inputs reach output {}, too far beyond {}; calibrate on a larger output, or use fewer bits",
@@ -322,4 +326,29 @@ impl Requantisation {
 /// The multiplier of each of `count` runs of cells.
 fn channels_of(channels: &[i64], count: usize) -> impl IndexedParallelIterator<Item = i64> {
     (0..count).into_par_iter().map(|i| channels[i % channels.len().max(1)])
+}
+
+#[cfg(test)]
+mod tests {
+    use zkml_core::{Program, Residence};
+
+    use super::*;
+
+    /// Limbs that cover more than `t` bits would admit `rem >= 2^t`, and with it another quotient.
+    #[test]
+    fn a_shift_that_is_not_made_of_limbs_is_refused() {
+        let shape = Shape::new([2, 3]).unwrap();
+        let output = Quantisation { bits: 8, scale: 1.0 };
+        let lower = |shift: u32| {
+            let mut program = Program::default();
+            let mut builder = Lowering::new(&mut program, "layer", 8, None, Residence::Committed);
+            let scaled = builder.value("accumulator", &shape, -1 << 30, 1 << 30);
+            let quotients = Bounds::new(-1000, 1000);
+            let rescaling =
+                Rescaling { multiplier: 1, channels: None, shift, quotients, output, clamp: output.bounds() };
+            Requantisation::lower(&mut builder, &shape, scaled, rescaling).map(|_| ())
+        };
+        assert!([8, 16].into_iter().all(|shift| lower(shift).is_ok()));
+        assert!([0, 1, 7, 9, 12, 20].into_iter().all(|shift| lower(shift).is_err()));
+    }
 }
