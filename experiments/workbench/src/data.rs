@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use zkml_import::{Array, ImportError, load, names};
 
 use crate::environment::file_digest;
+use crate::generated;
 use crate::spec::{Evaluate, Excerpt, Experiment, Fault, Input, KeyPath};
 
 /// Files that tensors are read from.
@@ -106,8 +107,11 @@ impl Data {
         Ok(Some(whole))
     }
 
-    /// Weights: a tensor of the weights' file, or a `.npy` file of its own.
+    /// Weights: a tensor of the weights' file, a `.npy` file of its own, or generated.
     pub(crate) fn weights(&mut self, key: &KeyPath, name: &str) -> Result<Array, Fault> {
+        if generated::is_generated(name) {
+            return generate(key, name);
+        }
         if is_npy(name) {
             self.digest(key, name)?;
             return self.read(key, name, None);
@@ -119,6 +123,9 @@ impl Data {
 
     /// A tensor that the keys `file` and `tensor` of a section name.
     fn tensor(&mut self, section: &KeyPath, file: &str, tensor: Option<&str>) -> Result<Array, Fault> {
+        if generated::is_generated(file) {
+            return generate(&section.key("file"), file);
+        }
         self.digest(&section.key("file"), file)?;
         self.read(&section.key(if tensor.is_some() { "tensor" } else { "file" }), file, tensor)
     }
@@ -146,6 +153,13 @@ impl Data {
             import_fault(key, file, &error)
         })
     }
+}
+
+fn generate(key: &KeyPath, name: &str) -> Result<Array, Fault> {
+    let wrong = || Err(name.to_owned());
+    generated::parse(name).unwrap_or_else(wrong).map_err(|problem| {
+        Fault::value(key, problem, format!("`{name}`"), "`normal:` with lengths and a seed, e.g. `normal:10x64:1`")
+    })
 }
 
 fn is_npy(name: &str) -> bool {

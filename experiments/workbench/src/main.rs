@@ -9,6 +9,7 @@ mod describe;
 mod environment;
 mod evaluate;
 mod exit;
+mod generated;
 mod import;
 mod kernels;
 mod layers;

@@ -25,7 +25,7 @@ const REFERENCE_SAMPLES: usize = 8;
 /// Runs the command.
 pub(crate) fn command(args: &ImportArgs) -> Result<Exit, Failure> {
     let options = Options { dims: dimensions(&args.dim)?, drop_final_softmax: args.drop_final_softmax };
-    let model = onnx::read(&args.model, &options).map_err(import)?;
+    let model = onnx::read(&args.model, &options)?;
     check_batch(&args.model, &model)?;
     let samples = samples(&args.calibrate, &model)?;
     let input = match &args.input {
@@ -37,8 +37,7 @@ pub(crate) fn command(args: &ImportArgs) -> Result<Exit, Failure> {
         .map_err(|why| Failure::usage(format!("{}: {why}", args.model.display())))?;
     let folder = tempfile::tempdir().map_err(|e| Failure::usage(format!("no temporary folder: {e}")))?;
     let draft = folder.path().join(file_name(&files.experiment));
-    let weights =
-        zkml_import::to_safetensors(&files.weights.display().to_string(), &written.tensors()).map_err(import)?;
+    let weights = zkml_import::to_safetensors(&files.weights.display().to_string(), &written.tensors())?;
     write_atomic(&draft, written.experiment.as_bytes())?;
     write_atomic(&folder.path().join(file_name(&files.weights)), &weights)?;
 
@@ -46,7 +45,7 @@ pub(crate) fn command(args: &ImportArgs) -> Result<Exit, Failure> {
     let plans = plan::plan(&document)?;
     let cell = plans.cells.first().ok_or_else(|| Failure::usage("the imported network has no cell"))?;
     let network = Network::load(&cell.experiment, document.folder()).map_err(|f| Failure::usage(f.problem))?;
-    let reference = Reference::open(&args.model, &options).map_err(import)?;
+    let reference = Reference::open(&args.model, &options)?;
     let report = report::report(&model, &network, &samples, |sample| reference.run(sample).map(|a| a.values));
     let report = report.map_err(|e| Failure::usage(format!("{}: {e}", args.model.display())))?;
 
@@ -91,8 +90,10 @@ fn runnable(path: &Path) -> String {
     if text.contains('/') { text } else { format!("./{text}") }
 }
 
-fn import(error: ImportError) -> Failure {
-    Failure::usage(error.to_string())
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        Self::usage(error.to_string())
+    }
 }
 
 /// The first axis counts independent inputs from end to end.
@@ -111,7 +112,7 @@ fn check_batch(file: &Path, model: &Model) -> Result<(), Failure> {
 
 /// Whole samples of the model's input shape.
 fn samples(file: &Path, model: &Model) -> Result<Vec<Array>, Failure> {
-    zkml_import::load(file, None).and_then(|array| array.samples(&model.input.shape)).map_err(import)
+    Ok(zkml_import::load(file, None)?.samples(&model.input.shape)?)
 }
 
 fn first_sample(samples: Vec<Array>) -> Array {

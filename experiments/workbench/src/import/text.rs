@@ -24,7 +24,7 @@ impl Files {
         input: &Array,
     ) -> Result<Self, String> {
         let mut tensors = vec![("input".to_owned(), input.clone()), ("calibration".to_owned(), stacked(samples))];
-        let mut layers = String::new();
+        let mut lines: Vec<String> = Vec::new();
         let mut before = "input";
         for layer in &model.layers {
             let mut entry = entry(layer).map_err(|why| format!("node `{}`: {why}", layer.nodes.join("`, `")))?;
@@ -34,23 +34,26 @@ impl Files {
             if args.bits != 8 && takes_bits(entry.kernel) {
                 entry.fields.push(("bits".to_owned(), args.bits.into()));
             }
-            layers.push_str(&format!("  - {}: {}\n    name: {}\n", entry.kernel, flow(&entry.fields), layer.name));
+            lines.push(format!("  - {}: {}", entry.kernel, flow(&entry.fields)));
+            lines.push(format!("    name: {}", layer.name));
             match layer.inputs.as_slice() {
                 [only] if only == before => {}
-                [only] => layers.push_str(&format!("    input: {only}\n")),
-                several => layers.push_str(&format!("    inputs: [{}]\n", several.join(", "))),
+                [only] => lines.push(format!("    input: {only}")),
+                several => lines.push(format!("    inputs: [{}]", several.join(", "))),
             }
             tensors.append(&mut entry.tensors);
             before = &layer.name;
         }
         let origin = args.model.file_name().unwrap_or_default().to_string_lossy();
-        let folded: String = model.folded.iter().map(|note| format!("# {note}\n")).collect();
+        let comments: Vec<String> = model.folded.iter().map(|note| format!("# {note}\n")).collect();
         let experiment = format!(
             "# Imported from {origin}. Weights, the input and the samples that set the scales are in {stem}.safetensors.\n\
-             {folded}schema: 1\nabout: {origin}, imported\nsuite: {suite}\n\
+             {comments}schema: 1\nabout: {origin}, imported\nsuite: {suite}\n\
              input: {{file: {stem}.safetensors, tensor: input, bits: {bits}}}\n\
              calibration: {{file: {stem}.safetensors, tensor: calibration}}\n\
-             protocol: {{einsum: sumcheck, lookup: logup-gkr}}\nmodel:\n{layers}measure: {{warmup: 1, samples: 5}}\n",
+             protocol: {{einsum: sumcheck, lookup: logup-gkr}}\nmodel:\n{layers}\nmeasure: {{warmup: 1, samples: 5}}\n",
+            comments = comments.concat(),
+            layers = lines.join("\n"),
             suite = args.suite,
             bits = args.bits,
         );

@@ -12,9 +12,9 @@ use crate::spec::Fault;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Dense {
-    /// The weight, one row per output: a tensor `[outputs, inputs]` of the weights' file, or a `.npy` file.
+    /// The weight, one row per output: a tensor `[outputs, inputs]` of the weights' file, a `.npy` file, or `normal:LENGTHS:SEED`.
     weight: String,
-    /// The bias, one value per output: a tensor of the weights' file, or a `.npy` file. Without it, none is added.
+    /// The bias, one value per output: a tensor of the weights' file, a `.npy` file, or `normal:LENGTHS:SEED`. Without it, none is added.
     #[serde(default)]
     bias: Option<String>,
     /// What follows the sums; `relu` costs nothing, it is part of the requantisation's table.
@@ -76,9 +76,9 @@ impl Entry for Dense {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Conv2d {
-    /// The weight: a tensor `[outputs, inputs / groups, height, width]` of the weights' file, or a `.npy` file.
+    /// The weight: a tensor `[outputs, inputs / groups, height, width]` of the weights' file, a `.npy` file, or `normal:LENGTHS:SEED`.
     weight: String,
-    /// The bias, one value per output channel: a tensor of the weights' file, or a `.npy` file. Without it, none is added.
+    /// The bias, one value per output channel: a tensor of the weights' file, a `.npy` file, or `normal:LENGTHS:SEED`. Without it, none is added.
     #[serde(default)]
     bias: Option<String>,
     /// Cells from one window to the next: a number, or `[down, right]`.

@@ -11,7 +11,7 @@ use crate::spec::Fault;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RmsNorm {
-    /// The gain, one value per column: a tensor of the weights' file, or a `.npy` file.
+    /// The gain, one value per column: a tensor of the weights' file, a `.npy` file, or `normal:LENGTHS:SEED`.
     gain: String,
     /// Added to the mean square.
     #[serde(default = "default_eps")]
@@ -43,9 +43,9 @@ impl Entry for RmsNorm {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LayerNorm {
-    /// The gain, one value per column: a tensor of the weights' file, or a `.npy` file.
+    /// The gain, one value per column: a tensor of the weights' file, a `.npy` file, or `normal:LENGTHS:SEED`.
     gain: String,
-    /// Added last, one value per column: a tensor of the weights' file, or a `.npy` file. Without it, none is added.
+    /// Added last, one value per column: a tensor of the weights' file, a `.npy` file, or `normal:LENGTHS:SEED`. Without it, none is added.
     #[serde(default)]
     bias: Option<String>,
     /// Added to the variance.

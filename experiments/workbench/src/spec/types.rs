@@ -76,7 +76,8 @@ pub(crate) struct Experiment {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Input {
-    /// A `.safetensors`, `.npy` or `.json` file (`{"input_data": [[...]]}`), relative to the experiment file.
+    /// A `.safetensors`, `.npy` or `.json` file (`{"input_data": [[...]]}`), relative to the experiment file; or generated
+    /// normal numbers, as `normal:64x384:1`, by shape and seed.
     pub(crate) file: String,
     /// The tensor in a `.safetensors` file, or the key in a `.json` file (by default `input_data`).
     #[serde(default)]
