@@ -18,6 +18,11 @@ experiment NAME *OVERRIDES:
 plan NAME *OVERRIDES:
     {{ workbench }} plan "$@"
 
+# Turn an ONNX network into an experiment file: `just import net.onnx --calibrate samples.json`
+[group('experiments')]
+import *ARGS:
+    {{ workbench }} import "$@"
+
 # List experiments, protocols, kernels, suites and devices
 [group('experiments')]
 list *ARGS:
