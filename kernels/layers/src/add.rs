@@ -11,7 +11,7 @@
 use serde::{Deserialize, Serialize};
 use zkml_core::Shape;
 
-use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, common_shape, pair};
+use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, accessors, common_shape, pair};
 use crate::lowering::{Activation, Lowering, Recorder};
 use crate::requantise::{Accumulator, Requantisation, Rescaling};
 use crate::{LayerError, Nonlinearity, Quantisation};
@@ -38,20 +38,10 @@ impl Add {
 }
 
 impl Kernel for Add {
-    fn info(&self) -> KernelInfo {
-        Self::INFO
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
+    accessors!();
 
     fn arity(&self) -> usize {
         2
-    }
-
-    fn limb_bits(&self) -> Option<u32> {
-        self.limb_bits
     }
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {

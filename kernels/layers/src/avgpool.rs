@@ -21,7 +21,7 @@
 use serde::{Deserialize, Serialize};
 use zkml_core::{AxisGroup, Bounds, Shape, TensorId};
 
-use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, first, sole};
+use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, accessors, first, sole};
 use crate::lowering::{Activation, Lowering, Recorder};
 use crate::requantise::{Accumulator, Requantisation, Rescaling};
 use crate::window::{Sliding, Windows};
@@ -101,17 +101,7 @@ impl AvgPool {
 }
 
 impl Kernel for AvgPool {
-    fn info(&self) -> KernelInfo {
-        Self::INFO
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn limb_bits(&self) -> Option<u32> {
-        self.limb_bits
-    }
+    accessors!();
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
         let windows = self.windows(sole(&self.name, inputs)?)?;

@@ -38,7 +38,7 @@ use zkml_core::{AxisGroup, AxisMap, Bounds, Residence, Shape, TensorId};
 
 use crate::LayerError;
 use crate::convolve::{Filters, IntegerFilters};
-use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, first, sole};
+use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, accessors, first, sole};
 use crate::linear::{Linear, Nonlinearity, Plan};
 use crate::lowering::{Activation, Lowering, Recorder};
 use crate::requantise::{Requantisation, Rescaling};
@@ -126,17 +126,7 @@ impl Conv2d {
 }
 
 impl Kernel for Conv2d {
-    fn info(&self) -> KernelInfo {
-        Self::INFO
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn limb_bits(&self) -> Option<u32> {
-        self.limb_bits
-    }
+    accessors!();
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
         self.windows(sole(&self.name, inputs)?)?.output(&self.name, self.outputs())

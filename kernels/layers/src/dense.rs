@@ -43,7 +43,7 @@ use zkml_core::{Bounds, Shape, TensorId};
 
 use crate::LayerError;
 use crate::bias::BiasRows;
-use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, first, sole};
+use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, accessors, first, sole};
 use crate::linear::{Linear, Nonlinearity, Plan};
 use crate::lowering::{Activation, Lowering, Recorder};
 use crate::matmul::Matrix;
@@ -114,17 +114,7 @@ impl Dense {
 }
 
 impl Kernel for Dense {
-    fn info(&self) -> KernelInfo {
-        Self::INFO
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn limb_bits(&self) -> Option<u32> {
-        self.limb_bits
-    }
+    accessors!();
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
         let input = sole(&self.name, inputs)?;

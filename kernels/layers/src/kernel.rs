@@ -87,6 +87,24 @@ pub(crate) fn common_shape(layer: &str, inputs: &[Shape]) -> Result<Shape, Layer
     if a == b { Ok(a.clone()) } else { Err(LayerError::shape(layer, format!("its inputs are {a} and {b}"))) }
 }
 
+/// The accessors of a kernel that is one `INFO` with the fields `name` and `limb_bits`.
+macro_rules! accessors {
+    () => {
+        fn info(&self) -> $crate::kernel::KernelInfo {
+            Self::INFO
+        }
+
+        fn name(&self) -> &str {
+            &self.name
+        }
+
+        fn limb_bits(&self) -> Option<u32> {
+            self.limb_bits
+        }
+    };
+}
+pub(crate) use accessors;
+
 /// Declares [`LayerSpec`] and [`KERNELS`]: one line per kernel.
 macro_rules! kernels {
     ($($(#[$doc:meta])* $kernel:ident: $($info:ident)*;)*) => {

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use zkml_core::{Bounds, Shape, TensorId};
 
 use crate::bias::BiasRows;
-use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, first, sole};
+use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, accessors, first, sole};
 use crate::lowering::{Activation, Lowering, Recorder};
 use crate::requantise::{Accumulator, Requantisation, Rescaling};
 use crate::rmsnorm::{row_length, row_shape};
@@ -154,17 +154,7 @@ impl LayerNorm {
 }
 
 impl Kernel for LayerNorm {
-    fn info(&self) -> KernelInfo {
-        Self::INFO
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn limb_bits(&self) -> Option<u32> {
-        self.limb_bits
-    }
+    accessors!();
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
         let input = sole(&self.name, inputs)?;

@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use zkml_core::{AxisGroup, Bounds, Residence, Shape, TensorId};
 
 use crate::LayerError;
-use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, first, sole};
+use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, accessors, first, sole};
 use crate::limbs::Limbs;
 use crate::lowering::{Activation, Lowering, Recorder, letters};
 use crate::window::{Sliding, Windows};
@@ -84,17 +84,7 @@ impl MaxPool {
 }
 
 impl Kernel for MaxPool {
-    fn info(&self) -> KernelInfo {
-        Self::INFO
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn limb_bits(&self) -> Option<u32> {
-        self.limb_bits
-    }
+    accessors!();
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
         let windows = self.windows(sole(&self.name, inputs)?)?;

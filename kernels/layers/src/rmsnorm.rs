@@ -26,7 +26,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use zkml_core::{Bounds, Shape, TensorId};
 
-use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, first, sole};
+use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, accessors, first, sole};
 use crate::lowering::{Activation, Lowering, Recorder};
 use crate::requantise::{Accumulator, Requantisation, Rescaling};
 use crate::rsqrt::{ReciprocalRoot, Root, Row, largest_weighted};
@@ -119,17 +119,7 @@ struct Plan {
 }
 
 impl Kernel for RmsNorm {
-    fn info(&self) -> KernelInfo {
-        Self::INFO
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn limb_bits(&self) -> Option<u32> {
-        self.limb_bits
-    }
+    accessors!();
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
         let input = sole(&self.name, inputs)?;

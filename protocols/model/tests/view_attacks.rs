@@ -1,12 +1,13 @@
 //! Attacks on views through the whole driver: false constraints and definitions, many claims, and hostile keys.
 
+mod common;
+
 use std::time::{Duration, Instant};
 
-use zkml_core::{AxisGroup, AxisMap, Bounds, Goldilocks, Program, Residence, Shape, Suite, Table, TensorId, Witness};
+use common::statement;
+use zkml_core::{AxisGroup, AxisMap, Bounds, Goldilocks, Program, Residence, Shape, Table, TensorId, Witness};
 use zkml_device::Device;
-use zkml_model::{
-    Assignment, FixedValues, Plan, ProvingKey, SoundnessReport, Statement, VerifyingKey, proof_header, public_bytes,
-};
+use zkml_model::{FixedValues, Plan, ProvingKey, SoundnessReport, VerifyingKey, proof_header, public_bytes};
 use zkml_registry::Registry;
 
 type S = Goldilocks;
@@ -25,23 +26,13 @@ fn window(stride: usize, dilation: usize, offset: i64) -> AxisMap {
     AxisMap::Window { stride, dilation, offset }
 }
 
-fn statement(program: &Program, einsum: &str, lookup: &str) -> Statement {
-    Statement {
-        suite: S::ID.to_owned(),
-        program: program.clone(),
-        assignments: Statement::assign(program, &Assignment::new(einsum), &Assignment::new(lookup)),
-        security_bits: S::SECURITY_BITS,
-        allow_weak: false,
-    }
-}
-
 fn bytes_table() -> Table {
     Table::listed("small", vec![(SMALL.lo..=SMALL.hi).collect()]).unwrap()
 }
 
 /// True if the real prover, given this witness, makes a proof that is accepted.
 fn proves(program: &Program, witness: &Witness, einsum: &str, lookup: &str) -> bool {
-    let plan = Plan::<S>::new(statement(program, einsum, lookup), &Registry).unwrap();
+    let plan = Plan::<S>::new(statement::<S>(program, einsum, lookup), &Registry).unwrap();
     let Ok(key) = ProvingKey::new(plan, witness) else { return false };
     let Ok(proof) = zkml_model::prove(&key, witness, Device::Cpu) else { return false };
     let Ok(public) = public_bytes(program, witness) else { return false };
@@ -203,7 +194,7 @@ fn report(affine: usize) -> SoundnessReport {
         let sums = program.tensor(format!("{name}/y"), shape(&[6]), Bounds::new(-256, 256), Residence::Public);
         program.einsum(format!("{name}/product"), "bi,i->b", sums, &[turned, weight]).unwrap();
     }
-    Plan::<S>::new(statement(&program, "sumcheck", "logup-gkr"), &Registry).unwrap().soundness()
+    Plan::<S>::new(statement::<S>(&program, "sumcheck", "logup-gkr"), &Registry).unwrap().soundness()
 }
 
 /// Equal claims are kept once, so more uses may leave the number of claims as it is. Never does that lower an error.
@@ -219,7 +210,7 @@ fn more_uses_of_a_view_never_lower_an_error_term() {
 }
 
 fn key_bytes(program: &Program) -> Vec<u8> {
-    let statement = statement(program, "sumcheck", "logup-gkr");
+    let statement = statement::<S>(program, "sumcheck", "logup-gkr");
     VerifyingKey { statement, fixed: FixedValues::Clear(vec![]) }.to_bytes().unwrap()
 }
 
@@ -255,7 +246,7 @@ fn a_window_that_no_prover_could_read_is_no_reason_to_panic() {
     let z = program.tensor("z/t", shape(&[1 << 16, 1]), zero, Residence::Public);
     program.einsum("z/product", "apu,u->ap", z, &[y, w]).unwrap();
     assert!(refusal(&program).contains("public values"), "{}", refusal(&program));
-    let plan = Plan::<S>::new(statement(&program, "sumcheck", "logup-gkr"), &Registry).unwrap();
+    let plan = Plan::<S>::new(statement::<S>(&program, "sumcheck", "logup-gkr"), &Registry).unwrap();
     assert_eq!(plan.summary().len(), 2);
 }
 
@@ -263,7 +254,7 @@ fn a_window_that_no_prover_could_read_is_no_reason_to_panic() {
 #[test]
 fn damaged_keys_are_refused() {
     let (program, witness, _) = chain(2);
-    let plan = Plan::<S>::new(statement(&program, "sumcheck", "logup-gkr"), &Registry).unwrap();
+    let plan = Plan::<S>::new(statement::<S>(&program, "sumcheck", "logup-gkr"), &Registry).unwrap();
     let key = ProvingKey::new(plan, &witness).unwrap();
     let proof = zkml_model::prove(&key, &witness, Device::Cpu).unwrap().bytes;
     let (key, public) = (key.verifying_bytes(), public_bytes(&program, &witness).unwrap());
