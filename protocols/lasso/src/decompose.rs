@@ -87,10 +87,10 @@ impl<'a> Decomposition<'a> {
     /// Splits the instance's table, or says why it cannot be split so.
     pub(crate) fn new(instance: &Instance<'a>, chunks: Chunks, base_bits: f64) -> Result<Self, String> {
         let layout = Layout::new(instance)?;
-        if !counters_cannot_wrap(layout.leaves(), base_bits) {
+        let table = &lookup::lookup(instance).ok_or("it is not a lookup")?.table;
+        if !counters_cannot_wrap(layout.leaves() + table.rows(), base_bits) {
             return Err(format!("its {} reads could wrap a counter in this field", layout.leaves()));
         }
-        let table = &lookup::lookup(instance).ok_or("it is not a lookup")?.table;
         let structure = Structure::of(table);
         let split = choose(table, structure, chunks, layout.leaves())?;
         let (memories, digits) = build(table, structure, &split);
@@ -165,7 +165,8 @@ pub(crate) struct Advice {
     pub(crate) finals: Vec<TensorId>,
 }
 
-/// Whether fewer reads are made than the characteristic, so that no cycle of counters closes.
+/// Whether fewer reads are made than the characteristic, so that no cycle of counters closes. Rows are counted with
+/// them, so that no multiplicity in a multiset is zero modulo the characteristic either.
 pub(crate) fn counters_cannot_wrap(reads: usize, base_bits: f64) -> bool {
     (reads as f64).log2() < base_bits
 }
