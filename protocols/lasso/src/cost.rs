@@ -4,9 +4,13 @@
 use zkml_core::{Cost, Suite};
 
 use crate::MemoryCheck;
-use crate::decompose::Decomposition;
+use crate::decompose::{Decomposition, Memory};
 
 /// Operations, elements and rounds.
+#[cfg_attr(
+    not(feature = "prover"),
+    expect(clippy::extra_unused_type_parameters, reason = "the prover's operations depend on the suite")
+)]
 pub(crate) fn cost<S: Suite>(check: MemoryCheck, decomposition: &Decomposition<'_>) -> Cost {
     let messages = messages(check, decomposition);
     #[cfg(feature = "prover")]
@@ -17,7 +21,7 @@ pub(crate) fn cost<S: Suite>(check: MemoryCheck, decomposition: &Decomposition<'
 fn messages(check: MemoryCheck, decomposition: &Decomposition<'_>) -> Cost {
     let layout = &decomposition.layout;
     let (n, leaves, memories) = (layout.variables(), layout.leaves(), decomposition.memories.len());
-    let rows: Vec<usize> = decomposition.memories.iter().map(|m| m.variables()).collect();
+    let rows: Vec<usize> = decomposition.memories.iter().map(Memory::variables).collect();
     let depth = rows.iter().copied().max().unwrap_or(0).max(n);
     let rounds = depth * depth.saturating_sub(1) / 2;
     let values = layout.blocks().len() * layout.width() + decomposition.digits.len();

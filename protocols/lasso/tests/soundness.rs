@@ -219,7 +219,9 @@ fn soundness_zero_denominators() {
     let width = S::challenge_bytes();
     for zeros in [vec![1], vec![3], vec![1, 3], vec![0, 1], vec![2, 3], vec![0, 1, 2, 3]] {
         let mut forged = proof.clone();
-        zeros.iter().for_each(|&i| forged[i * width..(i + 1) * width].fill(0));
+        for &i in &zeros {
+            forged[i * width..(i + 1) * width].fill(0);
+        }
         let error = honest.verify::<S>(&forged).unwrap_err().to_string();
         assert!(error.contains("denominator differing from zero"), "{zeros:?}: {error}");
     }
@@ -328,7 +330,9 @@ fn soundness_another_table() {
             (0..table.width()).map(|c| (0..table.rows()).map(|row| table.get(c, row).unwrap()).collect()).collect();
         let mut without = columns.clone();
         let gone: Vec<usize> = (0..table.rows()).filter(|&row| columns[0][row] == used).collect();
-        gone.iter().for_each(|&row| without[0][row] = 9999);
+        for &row in &gone {
+            without[0][row] = 9999;
+        }
         let mut shifted = columns;
         shifted.iter_mut().flatten().for_each(|v| *v += 1);
         for columns in [without, shifted] {

@@ -229,7 +229,7 @@ fn prove_reads<S: Suite>(
     leaves: &Leaves<'_, S>,
     state: &[claims::Tree<S::Challenge>],
     transcript: &mut ProverTranscript<S>,
-) -> (Vec<S::Challenge>, Vec<S::Challenge>) {
+) -> claims::Reads<S::Challenge> {
     let reads: Vec<_> = state.iter().filter(|t| t.is_reads).collect();
     let z = &reads[0].point;
     let sigma = if reads.len() > 1 { transcript.challenge() } else { S::Challenge::ONE };
@@ -258,8 +258,10 @@ fn prove_rows<S: Suite>(
     let mu = transcript.challenge();
     let shift = (mu * step).try_inverse().ok_or_else(|| unlucky(transcript, "mu or the step is zero"))?;
     let claim = tree.value.numerator + mu * tree.value.denominator - mu * shift.square();
-    init.iter_mut().for_each(|v| *v -= shift);
-    last.iter_mut().for_each(|v| *v += shift);
+    for (init, last) in init.iter_mut().zip(&mut last) {
+        *init -= shift;
+        *last += shift;
+    }
     let weights: Vec<_> = tree.point.iter().map(|&z| Weight::Eq(z)).collect();
     let factors = vec![init.into(), last.into()];
     let proven = prove_scaled_rounds(&SumOfProducts { products: 1 }, factors, &weights, mu, claim, transcript);

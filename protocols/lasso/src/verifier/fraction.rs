@@ -13,6 +13,9 @@ use super::{MemoryClaims, combine, extended, interpolate, pairs, unlucky};
 use crate::decompose::{Decomposition, Memory};
 use crate::hash::Hash;
 
+/// A leaf point, and the read fingerprints there by memory.
+pub(crate) type Reads<F> = (Vec<F>, Vec<F>);
+
 /// One tree's claim on its way down.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree<F> {
@@ -129,7 +132,7 @@ fn verify_reads<S: Suite>(
     hash: &Hash<S::Challenge>,
     trees: &[Tree<S::Challenge>],
     transcript: &mut VerifierTranscript<'_, S>,
-) -> Result<(Vec<S::Challenge>, Vec<S::Challenge>), VerifyError> {
+) -> Result<Reads<S::Challenge>, VerifyError> {
     let reads: Vec<_> = trees.iter().filter(|t| t.is_reads).collect();
     let z = reads.first().map_or(&[][..], |t| &t.point);
     let inside = decomposition.layout.numerator(z);

@@ -62,14 +62,16 @@ pub fn reference<S: Suite>(case: &Case, roots: impl Fn(&mut [[S::Challenge; 4]])
     let root = |pair: &[Tree<S::Challenge>]| [pair[0].n[0][0], pair[0].d[0][0], pair[1].n[0][0], pair[1].d[0][0]];
     let mut sent: Vec<[S::Challenge; 4]> = trees.chunks(2).map(root).collect();
     roots(&mut sent);
-    sent.iter().for_each(|four| t.write(four));
+    for four in &sent {
+        t.write(four);
+    }
     let mut claims: Vec<[S::Challenge; 2]> = sent.iter().flat_map(|&[a, b, c, d]| [[a, b], [c, d]]).collect();
     let mut points = vec![Vec::new(); trees.len()];
     for k in 0..trees.iter().map(|tree| tree.n.len()).max().unwrap() - 1 {
         layer::<S>(k, leaves, &trees, &mut claims, &mut points, &mut t);
     }
     t.enter("reads");
-    let point = read_leaves::<S>(&reads, &steps, (&claims, &points), &mut t);
+    let point = read_leaves::<S>(&reads, &steps, (&claims, &points[0]), &mut t);
     t.leave();
     t.enter("rows");
     for (i, (init, last, counts)) in rows.into_iter().enumerate() {
@@ -96,7 +98,7 @@ fn layer<S: Suite>(
     let rho = if active.len() > 1 { t.challenge() } else { S::Challenge::ONE };
     let weights: Vec<S::Challenge> = rho.powers().take(active.len()).collect();
     let z = points[active[0]].clone();
-    let known = |i: usize| i % 2 == 0 && trees[i].n.len() == k + 2;
+    let known = |i: usize| i.is_multiple_of(2) && trees[i].n.len() == k + 2;
     // Of the lookup leaves' layer, the product of the known numerators is left out.
     let mut extra = S::Challenge::ZERO;
     let mut claim = S::Challenge::ZERO;
@@ -148,10 +150,9 @@ fn layer<S: Suite>(
 fn read_leaves<S: Suite>(
     reads: &[Vec<S::Challenge>],
     steps: &[S::Challenge],
-    (claims, points): (&[[S::Challenge; 2]], &[Vec<S::Challenge>]),
+    (claims, z): (&[[S::Challenge; 2]], &[S::Challenge]),
     t: &mut ProverTranscript<S>,
 ) -> Vec<S::Challenge> {
-    let z = &points[0];
     let sigma = if reads.len() > 1 { t.challenge() } else { S::Challenge::ONE };
     let inside = mle::prefix_indicator(z, reads[0].len());
     let mut claim = S::Challenge::ZERO;
@@ -174,10 +175,14 @@ fn read_leaves<S: Suite>(
                 .map(|(side, &w)| w * eq.iter().zip(bind(side, x)).map(|(&e, s)| e * s * s).sum::<S::Challenge>());
             squares.sum()
         });
-        sides.iter_mut().for_each(|side| *side = bind(side, r));
+        for side in &mut sides {
+            *side = bind(side, r);
+        }
         point.push(r);
     }
-    sides.iter().for_each(|side| t.write(side));
+    for side in &sides {
+        t.write(side);
+    }
     point
 }
 

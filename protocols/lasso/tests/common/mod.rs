@@ -16,6 +16,9 @@ use zkml_lasso::{Chunks, Lasso, MemoryCheck};
 /// The bytes and the remaining claims.
 pub type Proof<S> = (Vec<u8>, Vec<Claim<<S as Suite>::Challenge>>);
 
+/// Rows as lists of entries.
+pub type Rows = Vec<Vec<i64>>;
+
 /// A lookup with its values, advice included.
 #[derive(Clone)]
 pub struct Case {
@@ -186,7 +189,7 @@ impl Case {
     }
 
     /// By memory: its rows, and what every lookup reads, both as entries.
-    pub fn memories(&self) -> Vec<(Vec<Vec<i64>>, Vec<Vec<i64>>)> {
+    pub fn memories(&self) -> Vec<(Rows, Rows)> {
         let table = &self.lookup().table;
         let columns: Vec<Vec<i64>> = (0..table.width()).map(|c| self.in_leaf_order(c)).collect();
         let leaves = columns[0].len();
@@ -276,7 +279,9 @@ pub fn reference<S: Suite>(case: &Case, hooks: &Hooks<'_, S::Challenge>) -> Vec<
     t.enter("memory");
     let mut roots: Vec<[S::Challenge; 4]> = trees.chunks(4).map(|four| [0, 1, 2, 3].map(|i| four[i][0][0])).collect();
     (hooks.roots)(&mut roots);
-    roots.iter().for_each(|four| t.write(four));
+    for four in &roots {
+        t.write(four);
+    }
     let mut claims: Vec<S::Challenge> = roots.concat();
     let mut points = vec![Vec::new(); trees.len()];
     for k in 0..trees.iter().map(Vec::len).max().unwrap() - 1 {
@@ -361,21 +366,27 @@ pub fn close<S: Suite>(case: &Case, point: &[S::Challenge], t: &mut ProverTransc
     let mut digits: Vec<Vec<S::Challenge>> =
         digits.map(|&t| case.values(t).into_iter().map(|v| S::Challenge::from(S::from_i64(v))).collect()).collect();
     let value = |digit: &[S::Challenge]| eq.iter().zip(digit).map(|(&e, &v)| e * v).sum::<S::Challenge>();
-    digits.iter().for_each(|digit| t.write(&[value(digit)]));
+    for digit in &digits {
+        t.write(&[value(digit)]);
+    }
     if case.lookup().table.width() != 2 || digits.is_empty() {
         return;
     }
     let product: Vec<_> = digits[0].iter().zip(&digits[1]).map(|(&l, &s)| l * s).collect();
     let mut claim = value(&product);
     t.write(&[claim]);
-    digits.iter_mut().for_each(|digit| digit.resize(eq.len(), S::Challenge::ZERO));
+    for digit in &mut digits {
+        digit.resize(eq.len(), S::Challenge::ZERO);
+    }
     for (i, &z) in point.iter().enumerate() {
         let eq = mle::eq_table(&point[i + 1..]);
         let r = round::<S>(z, &mut claim, t, |x| {
             let bound = [bind(&digits[0], x), bind(&digits[1], x)];
             eq.iter().enumerate().map(|(j, &e)| e * bound[0][j] * bound[1][j]).sum()
         });
-        digits.iter_mut().for_each(|digit| *digit = bind(digit, r));
+        for digit in &mut digits {
+            *digit = bind(digit, r);
+        }
     }
     t.write(&[digits[0][0], digits[1][0]]);
 }
