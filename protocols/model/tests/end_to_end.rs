@@ -84,7 +84,7 @@ where
 #[test]
 fn every_protocol_in_every_slot_proves_the_layer() {
     for einsum in ["sumcheck", "logkr", "reveal"] {
-        for lookup in ["logup-gkr", "logkr", "reveal"] {
+        for lookup in ["logup-gkr", "logkr", "lasso", "reveal"] {
             assert!(accepts::<Goldilocks>(&files::<Goldilocks>(einsum, lookup, OUTPUTS, 1)), "{einsum} {lookup}");
             assert!(accepts::<Goldilocks3>(&files::<Goldilocks3>(einsum, lookup, OUTPUTS, 2)), "{einsum} {lookup}");
         }
