@@ -86,6 +86,7 @@ fn layers_of_fixtures() {
 #[test]
 fn bad_fixtures_are_refused() {
     let cases = [
+        ("bad-axis", "node `norm` (LayerNormalization): it normalises from axis -128 on"),
         ("bad-cycle", "node `first` reads `second.out`, which is neither"),
         ("bad-dynamic-batch", "axis 0 of the input `input` is dynamic; give it a length with --dim N=1"),
         ("bad-empty", "malformed: it has no graph"),
