@@ -18,7 +18,7 @@ fn assert_parity_of<S: Suite>(check: MemoryCheck, protocol: Lasso, table: &Table
     let case = Case::random(protocol, table, shapes, seed);
     let expected = match check {
         MemoryCheck::GrandProduct => reference::<S>(&case, &Hooks::none()),
-        MemoryCheck::Logup => fractions::reference::<S>(&case, |_| ()),
+        MemoryCheck::Logup => fractions::reference::<S>(&case, None, |_| ()),
     };
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

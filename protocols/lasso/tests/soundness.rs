@@ -35,7 +35,7 @@ fn assert_unprovable(case: &Case, what: &str) {
     let forged = if products {
         reference::<S>(case, &Hooks { roots: &balance, ..Hooks::none() })
     } else {
-        fractions::reference::<S>(case, cancel)
+        fractions::reference::<S>(case, None, cancel)
     };
     assert!(!case.accepts::<S>(&forged), "{what}: accepted with a forged root, {:?}", case.protocol);
 }
@@ -75,6 +75,25 @@ fn soundness_one_value_outside_the_table_in_any_cell() {
                     }
                 }
             }
+        }
+    }
+}
+
+/// With a single lookup the roots are the leaves: nothing but the comparison of leaves with each other is left.
+#[test]
+fn soundness_a_single_lookup_outside_the_table() {
+    let balance_write = |roots: &mut [[EF; 4]]| {
+        for [read, write, init, last] in roots {
+            *write = *read * *last * init.inverse();
+        }
+    };
+    for honest in honest(&[&[]], 21) {
+        assert!(honest.convinces::<S>());
+        let case = honest.changed(TensorId(0), |values| values[0] = 64);
+        assert_unprovable(&case, "64");
+        if [1, 2, 3].map(chunks).contains(&case.protocol) {
+            let forged = reference::<S>(&case, &Hooks { roots: &balance_write, ..Hooks::none() });
+            assert!(!case.accepts::<S>(&forged), "accepted with a forged write, {:?}", case.protocol);
         }
     }
 }
@@ -227,11 +246,26 @@ fn soundness_zero_denominators() {
     }
 }
 
+/// The trees of fractions are those of other reads, so that the sums cancel; the squares under their leaves are true.
+#[test]
+fn soundness_denominators_that_are_not_those_of_the_reads() {
+    for (table, count) in [(Table::Range { bits: 4 }, 1), (Table::Range { bits: 6 }, 2), (triple(), 1)] {
+        let honest = Case::random(both(count)[1], &table, &[&[13]], 22);
+        assert!(honest.accepts::<S>(&fractions::reference::<S>(&honest, Some(&honest), |_| ())));
+        for cell in 0..13 {
+            let case = honest.changed(TensorId(0), |values| values[cell] = 77);
+            let forged = fractions::reference::<S>(&case, Some(&honest), |_| ());
+            let error = case.verify::<S>(&forged).unwrap_err().to_string();
+            assert!(error.contains("the lookup leaves' denominators"), "cell {cell}: {error}");
+        }
+    }
+}
+
 #[test]
 fn soundness_swapped_products_memories_and_children() {
     let honest = Case::random(chunks(2), &Table::Range { bits: 8 }, &[&[16]], 8);
     let accepts = |roots: &dyn Fn(&mut [[EF; 4]]), children: &dyn Fn(usize, &mut [[EF; 2]])| {
-        honest.accepts::<S>(&reference::<S>(&honest, &Hooks { roots, children }))
+        honest.accepts::<S>(&reference::<S>(&honest, &Hooks { roots, children, pretence: None }))
     };
     let (keep_roots, keep) = (|_: &mut [[EF; 4]]| (), |_: usize, _: &mut [[EF; 2]]| ());
     assert!(accepts(&keep_roots, &keep));
@@ -375,6 +409,22 @@ fn soundness_another_slope_or_low_part() {
         // y = x + slope error that the slope would explain.
         let case = honest.changed(TensorId(1), |y| y[0] += 4).changed(slope, |v| v[0] = 1);
         assert_unprovable(&case, "a steep slope in a flat run");
+    }
+}
+
+/// The memory check is run on the offsets that belong to the right outputs, and the claimed sum of `slope · low` makes up
+/// for the wrong ones: all is consistent but the primary sumcheck.
+#[test]
+fn soundness_a_claimed_product_that_explains_a_wrong_output() {
+    let honest = Case::random(chunks(2), &clamp(), &[&[13]], 20);
+    let told = Hooks { pretence: Some(&honest), ..Hooks::none() };
+    assert!(honest.accepts::<S>(&reference::<S>(&honest, &told)));
+    for cell in 0..13 {
+        for delta in [1, -8, 1 << 40] {
+            let case = honest.changed(TensorId(1), |y| y[cell] += delta);
+            let error = case.verify::<S>(&reference::<S>(&case, &told)).unwrap_err().to_string();
+            assert!(error.contains("the primary sumcheck"), "{delta} added to output {cell}: {error}");
+        }
     }
 }
 

@@ -29,9 +29,9 @@ impl<F: Field> Tree<F> {
 }
 
 /// The reference prover: whole trees padded with 0/1, plain loops, gates as they are defined. `roots` may change the
-/// four elements of every memory.
-pub fn reference<S: Suite>(case: &Case, roots: impl Fn(&mut [[S::Challenge; 4]])) -> Vec<u8> {
-    let memories = case.memories();
+/// four elements of every memory; the trees are built over what `pretence` reads, if it is given.
+pub fn reference<S: Suite>(case: &Case, pretence: Option<&Case>, roots: impl Fn(&mut [[S::Challenge; 4]])) -> Vec<u8> {
+    let (memories, pretended) = (case.memories(), pretence.unwrap_or(case).memories());
     let mut t = ProverTranscript::<S>::new();
     t.absorb("commitment", &case.commitment());
     t.absorb("lookup", b"case");
@@ -45,13 +45,14 @@ pub fn reference<S: Suite>(case: &Case, roots: impl Fn(&mut [[S::Challenge; 4]])
     };
     let counters = &case.advice[case.advice.len() - 2 * memories.len()..];
     let (mut trees, mut steps, mut reads, mut rows) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for ((table, lookups), pair) in memories.iter().zip(counters.chunks(2)) {
+    for (((table, lookups), (_, shown)), pair) in memories.iter().zip(&pretended).zip(counters.chunks(2)) {
         let (times, counts) = (case.values(pair[0]), case.values(pair[1]));
         let step = hash(&table[0], 1) - hash(&table[0], 0);
         let read: Vec<_> = lookups.iter().zip(&times).map(|(row, &t)| hash(row, t)).collect();
         let init: Vec<_> = table.iter().map(|row| hash(row, 0)).collect();
         let last: Vec<_> = table.iter().zip(&counts).map(|(row, &f)| hash(row, f)).collect();
-        trees.push(Tree::new(vec![S::Challenge::ONE; leaves], read.iter().map(|&r| r * (r + step)).collect()));
+        let shown = shown.iter().zip(&times).map(|(row, &t)| hash(row, t));
+        trees.push(Tree::new(vec![S::Challenge::ONE; leaves], shown.map(|r| r * (r + step)).collect()));
         let numerators = counts.iter().map(|&f| -S::Challenge::from(S::from_i64(f))).collect();
         trees.push(Tree::new(numerators, init.iter().zip(&last).map(|(&i, &f)| i * f).collect()));
         steps.push(step);
@@ -80,7 +81,7 @@ pub fn reference<S: Suite>(case: &Case, roots: impl Fn(&mut [[S::Challenge; 4]])
     t.leave();
     t.leave();
     t.enter("leaves");
-    close::<S>(case, &point, &mut t);
+    close::<S>(case, None, &point, &mut t);
     t.leave();
     t.finish().0
 }
