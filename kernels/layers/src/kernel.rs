@@ -87,9 +87,15 @@ pub(crate) fn common_shape(layer: &str, inputs: &[Shape]) -> Result<Shape, Layer
     if a == b { Ok(a.clone()) } else { Err(LayerError::shape(layer, format!("its inputs are {a} and {b}"))) }
 }
 
-/// The accessors of a kernel that is one `INFO` with the fields `name` and `limb_bits`.
+/// The accessors of a kernel that is one `INFO` with the field `name`, and `limb_bits` unless `accessors!(no limbs)`.
 macro_rules! accessors {
     () => {
+        accessors!(@limbs |kernel| kernel.limb_bits);
+    };
+    (no limbs) => {
+        accessors!(@limbs |_kernel| None);
+    };
+    (@limbs |$kernel:ident| $limbs:expr) => {
         fn info(&self) -> $crate::kernel::KernelInfo {
             Self::INFO
         }
@@ -99,7 +105,8 @@ macro_rules! accessors {
         }
 
         fn limb_bits(&self) -> Option<u32> {
-            self.limb_bits
+            let $kernel = self;
+            $limbs
         }
     };
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use zkml_core::{AxisGroup, AxisMap, Residence, Shape, TensorId, View};
 
 use crate::LayerError;
-use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, first, sole};
+use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, accessors, first, sole};
 use crate::lowering::{Activation, Lowering, Recorder};
 
 /// Gives every row another shape.
@@ -155,17 +155,7 @@ impl Step for LoweredView {
 }
 
 impl Kernel for Reshape {
-    fn info(&self) -> KernelInfo {
-        Self::INFO
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn limb_bits(&self) -> Option<u32> {
-        None
-    }
+    accessors!(no limbs);
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
         reshaped(&self.name, sole(&self.name, inputs)?, &self.shape)
@@ -184,17 +174,7 @@ impl Kernel for Reshape {
 }
 
 impl Kernel for Flatten {
-    fn info(&self) -> KernelInfo {
-        Self::INFO
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn limb_bits(&self) -> Option<u32> {
-        None
-    }
+    accessors!(no limbs);
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
         let input = sole(&self.name, inputs)?;
@@ -220,17 +200,7 @@ impl Transpose {
 }
 
 impl Kernel for Transpose {
-    fn info(&self) -> KernelInfo {
-        Self::INFO
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn limb_bits(&self) -> Option<u32> {
-        None
-    }
+    accessors!(no limbs);
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
         let input = sole(&self.name, inputs)?;
