@@ -18,6 +18,11 @@ experiment NAME *OVERRIDES:
 plan NAME *OVERRIDES:
     {{ workbench }} plan "$@"
 
+# Turn an ONNX network into an experiment file: `just import net.onnx --calibrate samples.json`
+[group('experiments')]
+import *ARGS:
+    {{ workbench }} import "$@"
+
 # List experiments, protocols, kernels, suites and devices
 [group('experiments')]
 list *ARGS:
@@ -57,8 +62,9 @@ test-long CASES="2000":
 # Compare predicted operations with counted ones (one thread: the counters are global)
 [group('tests')]
 count:
-    cargo test --release -p zkml-sumcheck -p zkml-logup-gkr -p zkml-logkr -p zkml-reveal \
-        --features zkml-sumcheck/count-ops,zkml-logup-gkr/count-ops,zkml-logkr/count-ops,zkml-reveal/count-ops \
+    cargo test --release -p zkml-sumcheck -p zkml-logup-gkr -p zkml-logkr -p zkml-lasso -p zkml-reveal \
+        --features zkml-sumcheck/count-ops,zkml-logup-gkr/count-ops,zkml-logkr/count-ops \
+        --features zkml-lasso/count-ops,zkml-reveal/count-ops \
         count -- --test-threads=1
 
 # Micro-benchmarks: `just bench`, `just bench logup`

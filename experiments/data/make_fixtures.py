@@ -435,6 +435,13 @@ def bad_short_tensor():
     return model
 
 
+def bad_axis():
+    """A LayerNormalization over an axis that does not exist."""
+    g = Block("bad-axis", 17, [1, 12])
+    value = g.node("LayerNormalization", ["input", g.normal("gain", 12), g.normal("bias", 12)], "norm", axis=-128)
+    return g.model(value, [1, 12], check=False)
+
+
 def bad_integer_input():
     model = small_dense("bad-integer-input").model("dense.out", [1, 4])
     model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
@@ -472,6 +479,7 @@ def bad_models() -> list[onnx.ModelProto]:
         bad_shape_mismatch(),
         bad_huge_tensor(),
         bad_short_tensor(),
+        bad_axis(),
         bad_integer_input(),
         bad_opset(99),
         bad_external_data(),

@@ -3,6 +3,8 @@
 use serde_json::Value;
 use zkml_core::ProtocolInfo;
 
+use crate::kernels::KEYS;
+
 /// Protocols of the registry.
 pub(crate) fn protocols() -> Vec<ProtocolInfo> {
     zkml_registry::protocols()
@@ -16,15 +18,18 @@ pub(crate) fn suites() -> Vec<(String, String)> {
 /// Kernels, as `(name, one line)`.
 pub(crate) fn kernels() -> Vec<(String, String)> {
     let schema = crate::spec::schema::schema();
-    let layer = schema.pointer("/$defs/Layer/properties").and_then(Value::as_object).cloned().unwrap_or_default();
-    let about = |v: &Value| v.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
-    layer.iter().filter(|(key, _)| *key != "name" && *key != "protocol").map(|(k, v)| (k.clone(), about(v))).collect()
+    let about = |key: &str| {
+        let about = schema.pointer(&format!("/$defs/Layer/properties/{key}/description")).and_then(Value::as_str);
+        about.unwrap_or_default().to_owned()
+    };
+    KEYS.iter().map(|&key| (key.to_owned(), about(key))).collect()
 }
 
 /// The keys of a kernel, one indented line each.
 pub(crate) fn kernel_keys(kernel: &str) -> String {
     let schema = crate::spec::schema::schema();
-    let reference = schema.pointer(&format!("/$defs/Layer/properties/{kernel}/anyOf/0/$ref")).and_then(Value::as_str);
+    let entry = schema.pointer(&format!("/$defs/Layer/properties/{kernel}"));
+    let reference = entry.and_then(|e| e.get("$ref").or_else(|| e.pointer("/anyOf/0/$ref"))).and_then(Value::as_str);
     let keys = reference.and_then(|r| schema.pointer(&format!("{}/properties", r.trim_start_matches('#'))));
     let line = |(key, value): (&String, &Value)| {
         let about = value.get("description").and_then(Value::as_str).unwrap_or_default();

@@ -13,9 +13,10 @@ use zkml_model::{Plan, Proof, ProvingKey};
 use crate::clock::{Time, timed};
 use crate::environment::peak_memory;
 use crate::exit::{Exit, Failure};
+use crate::layers;
 use crate::network::Network;
 use crate::plan;
-use crate::record::{Measured, PhaseSummary, ProofTimes, Soundness, Status, StepSummary};
+use crate::record::{Evaluation, Measured, PhaseSummary, ProofTimes, Soundness, Status, StepSummary};
 use crate::spec::Experiment;
 use crate::store::{write_atomic, write_json};
 use crate::suites::{self, WithSuite};
@@ -31,6 +32,8 @@ pub(crate) struct Job {
     pub(crate) experiment: Experiment,
     /// The folder that input files are relative to.
     pub(crate) data: PathBuf,
+    /// The network on held-out inputs, if an earlier cell has run it.
+    pub(crate) evaluation: Option<Evaluation>,
 }
 
 /// What the cell's process answers, in `result.json`.
@@ -109,7 +112,7 @@ fn stop_with_parent() {
 }
 
 fn measure(job: &Job, folder: &Path) -> Result<Measured, Stopped> {
-    let steps = u64::from(job.experiment.measure.warmup + job.experiment.measure.samples) + 4;
+    let steps = u64::from(job.experiment.measure.warmup + job.experiment.measure.samples) + 5;
     let progress = Progress { done: 0, of: steps };
     let visitor = Measuring { job, folder, progress };
     suites::with_suite(&job.experiment.suite, visitor)
@@ -152,6 +155,7 @@ impl WithSuite for Measuring<'_> {
         measured.import = time;
         measured.relations = plan::relations(&plan);
         measured.soundness = plan::soundness(&plan);
+        measured.layers = layers::records(&network, &measured.relations);
 
         self.progress.now("keys");
         let witness = network.forward().map_err(failed)?;
@@ -159,6 +163,8 @@ impl WithSuite for Measuring<'_> {
         let key = key.map_err(failed)?;
         measured.keys = time;
         measured.accuracy = network.accuracy().map_err(failed)?;
+        measured.layer_accuracy = network.layer_accuracy().map_err(failed)?;
+        measured.predictions = network.predictions().map_err(failed)?;
         drop(witness);
 
         for _ in 0..experiment.measure.warmup + experiment.measure.samples {
@@ -177,6 +183,11 @@ impl WithSuite for Measuring<'_> {
         self.verify(&files, &mut measured)?;
         self.progress.now("tamper");
         measured.tampered = tamper::check(&files, &proof.bytes, &self.job.identity).map_err(not_checked)?;
+        self.progress.now("evaluate");
+        measured.evaluation = match &self.job.evaluation {
+            Some(known) => Some(known.clone()),
+            None => network.evaluate().map_err(failed)?,
+        };
         Ok(measured)
     }
 }

@@ -50,10 +50,13 @@ pub(crate) enum Command {
         /// Folder of all runs [default: notebooks-data/runs, or the variable WORKBENCH_RUNS].
         #[arg(long, value_name = "DIR")]
         runs: Option<PathBuf>,
+        /// Print every step of every cell's proof, not only every layer of a single cell.
+        #[arg(long)]
+        details: bool,
     },
     /// Check an experiment and predict its cells, without proving anything.
     ///
-    /// Shows every relation with its protocol, predicted operations and proof elements, committed cells, and the
+    /// Shows every layer with the protocol of each slot, predicted operations, proof bytes and committed cells, and the
     /// soundness of the whole proof with its largest error terms.
     #[command(after_help = "Example:\n  workbench plan rmsnorm-compare model.0.protocol=logkr")]
     Plan {
@@ -62,6 +65,9 @@ pub(crate) enum Command {
         /// Print the plan as JSON.
         #[arg(long)]
         json: bool,
+        /// Print every relation, not only every layer.
+        #[arg(long)]
+        details: bool,
     },
     /// Verify a proof from its file, the verifying key and the public values: nothing else is needed.
     ///
@@ -81,6 +87,13 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Turn an ONNX network into an experiment file, ready to run, with its weights beside it.
+    ///
+    /// Sample inputs set the scales of quantisation. Prints the layers with their shapes and scales and the error that
+    /// quantisation costs, and compares the imported float model with an independent one. Whatever is not supported
+    /// is refused by the name of its node, and nothing is written.
+    #[command(after_help = IMPORT_HELP)]
+    Import(ImportArgs),
     /// List what there is to choose from; everything, if no kind is named.
     List {
         /// One kind only.
@@ -128,12 +141,56 @@ Example:
   cd notebooks-data/runs/latest-rmsnorm-logkr/cells/*/
   workbench verify --proof proof.bin --key verifying-key.bin --public public.bin";
 
+const IMPORT_HELP: &str = "\
+Examples:
+  workbench import network.onnx --calibrate samples.json
+  workbench import network.onnx --calibrate samples.npy --input digit.json --output experiments/digit.yaml
+  workbench import network.onnx --calibrate samples.json --dim batch=1 --per-channel
+
+Samples are read as whole inputs of the network, one after the other: from EZKL's JSON, {\"input_data\": [[...]]}, or .npy.
+Supported operators: Gemm, MatMul, Conv, Relu, MaxPool, AveragePool, GlobalAveragePool, Flatten, Reshape, Transpose, Add,
+Sub, Mul, Div, Clip, Sigmoid, Tanh, Gelu, LayerNormalization, BatchNormalization after Conv, Gemm or MatMul, and RMSNorm,
+LayerNorm, GELU and SiLU written as primitive nodes.";
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The ONNX file: one input, one output, weights inside, operator sets 9 to 22.
+    pub(crate) model: PathBuf,
+    /// Sample inputs that set the scales: .json (`{"input_data": [[...]]}`), .npy or .safetensors with one tensor.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) calibrate: PathBuf,
+    /// The input to prove: the first sample of this file [default: the first sample of the calibration].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    /// The experiment file; tensors go into a .safetensors file of the same name [default: the model's name, here].
+    #[arg(short, long, value_name = "FILE.yaml")]
+    pub(crate) output: Option<PathBuf>,
+    /// Overwrite files that exist.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Bits of quantised weights and activations, sign included.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=16))]
+    pub(crate) bits: u32,
+    /// One scale per output channel for the weights of dense and convolution layers.
+    #[arg(long)]
+    pub(crate) per_channel: bool,
+    /// Length of a dynamic dimension of the input, e.g. `batch=1`. May be repeated.
+    #[arg(long, value_name = "NAME=LENGTH")]
+    pub(crate) dim: Vec<String>,
+    /// Leave out a Softmax at the very end.
+    #[arg(long)]
+    pub(crate) drop_final_softmax: bool,
+    /// The suite of the experiment.
+    #[arg(long, default_value = "goldilocks")]
+    pub(crate) suite: String,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ExperimentArgs {
     /// A name under experiments/, or a path to a YAML file.
     #[arg(value_name = "SPEC")]
     pub(crate) spec: String,
-    /// Overrides: `key.path=value`, list positions as numbers, commas sweep.
+    /// Overrides: `key.path=value`, layers by position or name, commas sweep.
     #[arg(value_name = "KEY.PATH=VALUE")]
     pub(crate) overrides: Vec<String>,
 }

@@ -7,7 +7,12 @@ mod clock;
 mod data;
 mod describe;
 mod environment;
+mod evaluate;
 mod exit;
+mod generated;
+mod import;
+mod kernels;
+mod layers;
 mod locate;
 mod metrics;
 mod network;
@@ -58,17 +63,17 @@ fn start_log(verbose: u8) {
 
 fn dispatch(command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::Run { experiment, resume, runs } => {
+        Command::Run { experiment, resume, runs, details } => {
             let file = locate::experiment(&experiment.spec)?;
             let runs = runs.unwrap_or_else(locate::runs);
-            let request =
-                run::Request { file: &file, overrides: &experiment.overrides, runs: &runs, resume: resume.as_deref() };
-            run::command(&request)
+            let (overrides, resume) = (experiment.overrides.as_slice(), resume.as_deref());
+            run::command(&run::Request { file: &file, overrides, runs: &runs, resume, details })
         }
-        Command::Plan { experiment, json } => {
-            run::plan_command(&locate::experiment(&experiment.spec)?, &experiment.overrides, json)
+        Command::Plan { experiment, json, details } => {
+            run::plan_command(&locate::experiment(&experiment.spec)?, &experiment.overrides, json, details)
         }
         Command::Verify { proof, key, public, json } => verify::command(&verify::Files { proof, key, public }, json),
+        Command::Import(args) => import::command(&args),
         Command::List { kind } => {
             println!("{}", describe::list(kind));
             Ok(Exit::Done)

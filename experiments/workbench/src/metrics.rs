@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{Measured, Violation};
+use crate::record::{Evaluation, Measured, Violation};
 use crate::spec::Limits;
 
 /// One number of a result.
@@ -39,12 +39,25 @@ pub(crate) const METRICS: &[Metric] = &[
         name: "mean_error_steps",
         about: "Mean deviation from the float model, in steps of the output's quantisation.",
     },
+    Metric {
+        name: "max_layer_error_steps",
+        about: "Largest deviation of any layer from the float network, over held-out inputs if there are some, in steps of its quantisation.",
+    },
+    Metric { name: "agreement", about: "Share of held-out inputs whose label is the same as in the float network." },
+    Metric { name: "accuracy", about: "Share of held-out inputs whose label is right." },
+    Metric { name: "float_accuracy", about: "The same for the float network." },
 ];
 
 /// The metrics of a cell.
 pub(crate) fn values(measured: &Measured) -> BTreeMap<String, f64> {
     let wall = |phase: &str| measured.phases.get(phase).map(|p| p.wall.median);
     let prove = wall("prove");
+    let evaluation = measured.evaluation.as_ref();
+    let share = |get: fn(&Evaluation) -> Option<usize>| {
+        let evaluation = evaluation.filter(|e| e.rows > 0)?;
+        get(evaluation).map(|count| count as f64 / evaluation.rows as f64)
+    };
+    let layers = evaluation.map_or(&measured.layer_accuracy, |e| &e.layers);
     let inference = wall("inference").filter(|t| *t > 0.0);
     let all = [
         ("prove_ms", prove.map(|t| t * 1e3)),
@@ -58,6 +71,10 @@ pub(crate) fn values(measured: &Measured) -> BTreeMap<String, f64> {
         ("committed_cells", Some(measured.committed_cells as f64)),
         ("max_error_steps", Some(measured.accuracy.max_steps)),
         ("mean_error_steps", Some(measured.accuracy.mean_steps)),
+        ("max_layer_error_steps", layers.iter().map(|l| l.max_steps).reduce(f64::max)),
+        ("agreement", share(|e| Some(e.agreeing))),
+        ("accuracy", share(|e| e.correct)),
+        ("float_accuracy", share(|e| e.float_correct)),
     ];
     all.into_iter().filter_map(|(name, v)| Some((name.to_owned(), v.filter(|v| v.is_finite())?))).collect()
 }

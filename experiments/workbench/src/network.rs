@@ -1,14 +1,19 @@
 //! From an experiment to a lowered network with its input.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use zkml_core::{Program, Witness};
-use zkml_layers::{Dense, LayerError, LayerSpec, Lowered, NetworkSpec, Nonlinearity, RmsNorm, lower};
+use zkml_core::{Program, Shape, Witness};
+use zkml_import::Array;
+use zkml_layers::{LayerError, LayerInfo, Lowered, NetworkSpec, Node, lower};
 
 use crate::data::Data;
-use crate::record::Accuracy;
-use crate::spec::{self, Experiment, Fault, KeyPath, Layer};
+use crate::evaluate::{self, HeldOut};
+use crate::kernels::{self, Layer, Site};
+use crate::record::{Accuracy, Evaluation, LayerAccuracy, Prediction};
+use crate::spec::{Experiment, Fault, KeyPath};
+
+/// What the network's input is called among the inputs of layers.
+const INPUT: &str = "input";
 
 /// A lowered network and the activations that enter it.
 pub(crate) struct Network {
@@ -17,25 +22,32 @@ pub(crate) struct Network {
     quantised: Vec<i64>,
     names: Vec<String>,
     files: Vec<(String, String)>,
+    held_out: Option<HeldOut>,
 }
 
 impl Network {
     /// Reads the data, quantises, and lowers. `folder` is what input files are relative to.
     pub(crate) fn load(experiment: &Experiment, folder: &Path) -> Result<Self, Fault> {
-        let mut data = Data::open(folder, &experiment.input.file)?;
+        let names = layer_names(&experiment.model)?;
+        let mut data = Data::open(folder, experiment);
         let input = data.input(&experiment.input)?;
-        let names = layer_names(experiment)?;
-        let layers = experiment
-            .model
-            .iter()
-            .enumerate()
-            .map(|(i, layer)| layer_spec(i, layer, &names[i], &mut data))
-            .collect::<Result<Vec<_>, _>>()?;
-        let fault = |error: LayerError| layer_fault(&error, &names);
-        let spec = NetworkSpec::calibrated(input.shape, experiment.input.bits, &input.values, layers).map_err(fault)?;
+        let layers = nodes(&experiment.model, &names, &input.shape, &mut data)?;
+        let held_out =
+            experiment.evaluate.as_ref().map(|e| HeldOut::read(e, experiment, &input, &mut data)).transpose()?;
+        let sample = calibration(experiment, &input, &mut data)?;
+        let fault = |error: LayerError| layer_fault(&error, &names, experiment.calibration.is_some());
+        let spec = NetworkSpec::calibrated(input.shape, experiment.input.bits, &sample, layers).map_err(fault)?;
         let lowered = lower(&spec).map_err(fault)?;
         let quantised = lowered.input_quantisation.quantise(&input.values);
-        Ok(Self { lowered, real: input.values, quantised, names, files: data.digests() })
+        if let Some(held_out) = &held_out {
+            held_out.check(&lowered)?;
+        }
+        Ok(Self { lowered, real: input.values, quantised, names, files: data.digests(), held_out })
+    }
+
+    /// The lowered network.
+    pub(crate) fn lowered(&self) -> &Lowered {
+        &self.lowered
     }
 
     /// The files read, with their digests.
@@ -63,6 +75,26 @@ impl Network {
         self.lowered.infer(&self.quantised)
     }
 
+    /// The layers.
+    pub(crate) fn layers(&self) -> &[LayerInfo] {
+        &self.lowered.layers
+    }
+
+    /// Labels of the proven inputs; none unless the experiment evaluates labels.
+    pub(crate) fn predictions(&self) -> Result<Vec<Prediction>, LayerError> {
+        if self.held_out.is_none() { Ok(Vec::new()) } else { evaluate::predictions(&self.lowered, &self.real) }
+    }
+
+    /// The network on held-out inputs, if there are some.
+    pub(crate) fn evaluate(&self) -> Result<Option<Evaluation>, LayerError> {
+        self.held_out.as_ref().map(|held_out| held_out.evaluate(&self.lowered)).transpose()
+    }
+
+    /// Largest deviation of every layer from the float model.
+    pub(crate) fn layer_accuracy(&self) -> Result<Vec<LayerAccuracy>, LayerError> {
+        evaluate::layer_accuracy(&self.lowered, &self.real)
+    }
+
     /// Deviation from the float model.
     pub(crate) fn accuracy(&self) -> Result<Accuracy, LayerError> {
         let accuracy = self.lowered.accuracy(&self.real)?;
@@ -80,100 +112,113 @@ fn position(names: &[String], scope: &str) -> usize {
     names.iter().position(|name| name == first).unwrap_or(0)
 }
 
-/// The layers' names: as given, else the kernel's name, numbered if several layers have it.
-fn layer_names(experiment: &Experiment) -> Result<Vec<String>, Fault> {
-    let mut names: Vec<String> = Vec::new();
-    let mut used: BTreeMap<&str, usize> = BTreeMap::new();
-    for (i, layer) in experiment.model.iter().enumerate() {
-        let path = KeyPath::default().key("model").index(i);
-        let kernel = kernel_of(&path, layer)?;
-        let name = layer.name.clone().unwrap_or_else(|| {
-            let count = used.entry(kernel).and_modify(|n| *n += 1).or_insert(1);
-            if *count == 1 { kernel.to_owned() } else { format!("{kernel}-{count}") }
-        });
-        if names.contains(&name) {
-            let problem = format!("two layers are called `{name}`");
-            return Err(Fault::value(&path.key("name"), problem, format!("`{name}`"), "a name of its own"));
-        }
-        names.push(name);
+/// The layers' names, each of one layer.
+fn layer_names(layers: &[Layer]) -> Result<Vec<String>, Fault> {
+    let kernels = with_paths(layers).map(|(path, layer)| Ok(layer.entry(&path)?.0)).collect::<Result<Vec<_>, _>>()?;
+    let names = kernels::names(layers.iter().map(|layer| layer.name.clone()).zip(kernels));
+    for (i, (path, _)) in with_paths(layers).enumerate() {
+        let name = &names[i];
+        let problem = if name == INPUT {
+            "`input` is the name of the network's input".to_owned()
+        } else if names[..i].contains(name) {
+            format!("two layers are called `{name}`")
+        } else {
+            continue;
+        };
+        return Err(Fault::value(&path.key("name"), problem, format!("`{name}`"), "a name of its own"));
     }
     Ok(names)
 }
 
-/// The kernel's name; a layer has exactly one.
-fn kernel_of(path: &KeyPath, layer: &Layer) -> Result<&'static str, Fault> {
-    let named: Vec<&'static str> = [("rmsnorm", layer.rmsnorm.is_some()), ("dense", layer.dense.is_some())]
-        .into_iter()
-        .filter_map(|(name, present)| present.then_some(name))
-        .collect();
-    let (problem, found) = match *named.as_slice() {
-        [kernel] => return Ok(kernel),
-        [] => ("this layer names no kernel", "nothing".to_owned()),
-        _ => ("this layer names several kernels", named.join(", ")),
-    };
-    let kernels: Vec<String> = crate::catalogue::kernels().into_iter().map(|(name, _)| name).collect();
-    Err(Fault::value(path, problem, found, format!("exactly one kernel: {}", kernels.join(", "))))
+fn with_paths(layers: &[Layer]) -> impl Iterator<Item = (KeyPath, &Layer)> {
+    layers.iter().enumerate().map(|(i, layer)| (KeyPath::default().key("model").index(i), layer))
 }
 
-fn layer_spec(index: usize, layer: &Layer, name: &str, data: &mut Data) -> Result<LayerSpec, Fault> {
-    let path = KeyPath::default().key("model").index(index);
-    match (&layer.rmsnorm, &layer.dense) {
-        (Some(norm), None) => rmsnorm_spec(&path.key("rmsnorm"), norm, name, data),
-        (None, Some(dense)) => dense_spec(&path.key("dense"), dense, name, data),
-        _ => Err(kernel_of(&path, layer).err().unwrap_or_else(|| {
-            Fault::value(&path, "this layer cannot be built", "an unknown kernel".to_owned(), "a known kernel")
-        })),
+/// The layers with their weights and edges. Shapes are checked on the way.
+fn nodes(layers: &[Layer], names: &[String], input: &[usize], data: &mut Data) -> Result<Vec<Node>, Fault> {
+    let mut shapes = vec![shape(input)?];
+    let mut nodes = Vec::with_capacity(layers.len());
+    for (i, (path, layer)) in with_paths(layers).enumerate() {
+        let inputs = inputs(&path, layer, i, names)?;
+        let position = |name: &String| names.iter().position(|n| n == name).map_or(0, |p| p + 1);
+        let sources = if inputs.is_empty() { vec![i] } else { inputs.iter().map(position).collect() };
+        let own: Vec<Shape> = sources.into_iter().map(|source| shapes[source].clone()).collect();
+        let (kernel, entry) = layer.entry(&path)?;
+        let dims = own.iter().map(|shape| shape.dims().to_vec()).collect();
+        let path = path.key(kernel);
+        let layer = entry.layer(&mut Site { path: path.clone(), name: names[i].clone(), inputs: dims, data })?;
+        let kernel = layer.kernel();
+        if kernel.arity() != own.len() {
+            let problem = format!("{} takes {} inputs, not {}", kernel.info().id, kernel.arity(), own.len());
+            let allowed = format!("{} names of earlier layers or `input`, in `inputs`", kernel.arity());
+            return Err(Fault::value(&path, problem, own.len().to_string(), allowed));
+        }
+        let output = kernel.output_shape(&own).map_err(|error| {
+            let found: Vec<String> = own.iter().map(ToString::to_string).collect();
+            let found = format!("input of shape {}", found.join(" and "));
+            Fault::value(&path, error.to_string(), found, "shapes that fit together")
+        })?;
+        shapes.push(output);
+        nodes.push(Node { layer, inputs });
     }
+    Ok(nodes)
 }
 
-fn rmsnorm_spec(path: &KeyPath, norm: &spec::RmsNorm, name: &str, data: &mut Data) -> Result<LayerSpec, Fault> {
-    Ok(LayerSpec::RmsNorm(RmsNorm {
-        name: name.to_owned(),
-        gain: data.weights(&path.key("gain"), &norm.gain)?.values,
-        eps: norm.eps,
-        output_bits: norm.bits,
-        limb_bits: norm.limb_bits,
-    }))
+fn shape(dims: &[usize]) -> Result<Shape, Fault> {
+    Shape::new(dims).ok_or_else(|| {
+        let problem = "the input's shape is empty or too large";
+        Fault::value(&KeyPath::default().key("input"), problem, format!("{dims:?}"), "a batch axis and others")
+    })
 }
 
-fn dense_spec(path: &KeyPath, dense: &spec::Dense, name: &str, data: &mut Data) -> Result<LayerSpec, Fault> {
-    let key = path.key("weight");
-    let weight = data.weights(&key, &dense.weight)?;
-    let [outputs, inputs] = *weight.shape.as_slice() else {
-        let problem = format!("`{}` is no matrix", dense.weight);
-        return Err(Fault::value(&key, problem, format!("shape {:?}", weight.shape), "shape [outputs, inputs]"));
+/// Names of the values that a layer reads; none if it reads the layer before.
+fn inputs(path: &KeyPath, layer: &Layer, position: usize, names: &[String]) -> Result<Vec<String>, Fault> {
+    let given: Vec<(KeyPath, &String)> = match (&layer.input, &layer.inputs) {
+        (Some(_), Some(_)) => {
+            let problem = "this layer has `input` and `inputs`";
+            return Err(Fault::value(&path.key("inputs"), problem, "both".to_owned(), "one of them"));
+        }
+        (Some(one), None) => vec![(path.key("input"), one)],
+        (None, Some(several)) => several.iter().enumerate().map(|(i, n)| (path.key("inputs").index(i), n)).collect(),
+        (None, None) => Vec::new(),
     };
-    let key = path.key("bias");
-    let bias = dense.bias.as_deref().map(|tensor| data.weights(&key, tensor)).transpose()?;
-    if let (Some(bias), Some(tensor)) = (&bias, &dense.bias)
-        && bias.shape != [outputs]
-    {
-        let problem = format!("`{tensor}` does not fit the weight");
-        let allowed = format!("shape [{outputs}]: one value per row of `{}`", dense.weight);
-        return Err(Fault::value(&key, problem, format!("shape {:?}", bias.shape), allowed));
+    let (earlier, later) = names.split_at(position);
+    let known: Vec<&str> = std::iter::once(INPUT).chain(earlier.iter().map(String::as_str)).collect();
+    for (key, name) in &given {
+        if later.contains(name) {
+            let problem = format!("the layer `{name}` does not come before this one; layers read earlier layers only");
+            return Err(Fault::value(key, problem, format!("`{name}`"), known.join(", ")));
+        }
+        if !known.contains(&name.as_str()) {
+            return Err(Fault::name(key, "layer", name, &known));
+        }
     }
-    Ok(LayerSpec::Dense(Dense {
-        name: name.to_owned(),
-        weight: weight.values,
-        inputs,
-        bias: bias.map(|b| b.values),
-        nonlinearity: match dense.activation {
-            spec::Activation::None => Nonlinearity::None,
-            spec::Activation::Relu => Nonlinearity::Relu,
-        },
-        bits: dense.bits,
-        per_channel: false,
-        limb_bits: dense.limb_bits,
-    }))
+    Ok(given.into_iter().map(|(_, name)| name.clone()).collect())
+}
+
+/// The activations that set the scales. At least one of the input's values that are not zero must be within their range.
+fn calibration(experiment: &Experiment, input: &Array, data: &mut Data) -> Result<Vec<f64>, Fault> {
+    let Some(rows) = &experiment.calibration else { return Ok(input.values.clone()) };
+    let path = KeyPath::default().key("calibration");
+    let sample = data.rows(&path, rows, input.shape.get(1..).unwrap_or_default())?.0.values;
+    let largest = sample.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+    let least = input.values.iter().map(|v| v.abs()).filter(|v| *v > 0.0).fold(f64::INFINITY, f64::min);
+    if least > largest && least.is_finite() {
+        let problem = "every value of the input lies beyond the calibration's range: all of them would be cut off";
+        let found = format!("magnitudes up to {largest}, the input's begin at {least}");
+        return Err(Fault::value(&path, problem, found, "activations like those of the input"));
+    }
+    Ok(sample)
 }
 
 /// Puts a fault of lowering at the layer or the input that causes it.
-fn layer_fault(error: &LayerError, names: &[String]) -> Fault {
+fn layer_fault(error: &LayerError, names: &[String], calibrated: bool) -> Fault {
     let message = error.to_string();
     let of = message.split([':', '/']).next().unwrap_or_default().to_owned();
     let top = KeyPath::default();
     let path = match of.as_str() {
-        "input" | "calibration sample" => top.key("input"),
+        "calibration sample" | INPUT if calibrated => top.key("calibration"),
+        "calibration sample" | INPUT => top.key("input"),
         "model" => top.key("model"),
         scope => top.key("model").index(position(names, scope)),
     };

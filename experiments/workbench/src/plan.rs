@@ -9,9 +9,12 @@ use zkml_model::{Assignment, Plan, PlanError, Statement};
 
 use crate::catalogue;
 use crate::environment::executable_digest;
+use crate::layers::{self, LayerRecord};
 use crate::network::Network;
 use crate::record::{RelationRecord, Soundness};
-use crate::spec::{Cell, Choice, Document, Experiment, Fault, KeyPath, Named, SpecErrors};
+use crate::spec::{
+    Cell, Choice, Document, Experiment, Fault, KeyPath, Measure, Named, SpecErrors, Unsupportable, Unsupported,
+};
 use crate::suites::{self, WithSuite};
 
 /// One cell, planned.
@@ -27,8 +30,12 @@ pub(crate) struct CellPlan {
     pub(crate) label: String,
     /// The cell's experiment.
     pub(crate) experiment: Experiment,
+    /// Digest of the network, its data and the executable: what an evaluation depends on.
+    pub(crate) network: String,
     /// Relations with protocols and predicted costs.
     pub(crate) relations: Vec<RelationRecord>,
+    /// The same by layer.
+    pub(crate) layers: Vec<LayerRecord>,
     /// Sum of the predicted costs.
     pub(crate) predicted: Cost,
     /// Cells that will be committed per proof, advice included.
@@ -41,31 +48,52 @@ pub(crate) struct CellPlan {
     pub(crate) data: Vec<(String, String)>,
 }
 
+/// The cells of an experiment, planned, and the combinations that no protocol proves.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Plans {
+    /// What can run; at least one cell.
+    pub(crate) cells: Vec<CellPlan>,
+    /// What cannot.
+    pub(crate) unsupported: Vec<Unsupported>,
+}
+
 /// Plans every cell of a document. All faults are returned at once, each once.
-pub(crate) fn plan(document: &Document) -> Result<Vec<CellPlan>, SpecErrors> {
+pub(crate) fn plan(document: &Document) -> Result<Plans, SpecErrors> {
     let executable = executable_digest();
+    let (cells, mut unsupported) = document.cells()?;
     let (mut plans, mut errors) = (Vec::new(), Vec::new());
-    for cell in document.cells()? {
+    for cell in cells {
         match plan_cell(document, &cell, &executable) {
             Ok(plan) => plans.push(plan),
-            Err(fault) => {
-                for error in document.cell_error(&cell, &fault).0 {
-                    if !errors.contains(&error) {
-                        errors.push(error);
+            Err(fault) => match cell.put_aside(&fault) {
+                Some(point) => unsupported.push(point),
+                None => {
+                    for error in document.cell_error(&cell, &fault).0 {
+                        if !errors.contains(&error) {
+                            errors.push(error);
+                        }
                     }
                 }
-            }
+            },
         }
     }
-    if errors.is_empty() { Ok(plans) } else { Err(SpecErrors(errors)) }
+    if !errors.is_empty() {
+        return Err(SpecErrors(errors));
+    }
+    if plans.is_empty() {
+        return Err(document.nothing_supported(&unsupported));
+    }
+    Ok(Plans { cells: plans, unsupported })
 }
 
 fn plan_cell(document: &Document, cell: &Cell, executable: &str) -> Result<CellPlan, Fault> {
     let experiment = &cell.experiment;
     let network = Network::load(experiment, document.folder())?;
     let statement = statement(experiment, &network)?;
-    let identity = identity(experiment, &network, executable);
-    let visitor = Planning { cell, network: &network, statement, identity };
+    let digest = |experiment: &Experiment| digest(experiment, &network, executable);
+    let identity = digest(experiment);
+    let of_network = digest(&network_only(experiment));
+    let visitor = Planning { cell, network: &network, statement, identity, of_network };
     suites::with_suite(&experiment.suite, visitor).unwrap_or_else(|| {
         let path = KeyPath::default().key("suite");
         let names: Vec<String> = catalogue::suites().into_iter().map(|(name, _)| name).collect();
@@ -74,11 +102,25 @@ fn plan_cell(document: &Document, cell: &Cell, executable: &str) -> Result<CellP
     })
 }
 
-/// Digest of everything that decides a result: the cell without texts and limits, the executable, the data.
-fn identity(experiment: &Experiment, network: &Network, executable: &str) -> String {
+/// The experiment without what proves and measures its network.
+fn network_only(experiment: &Experiment) -> Experiment {
+    let mut network = Experiment { protocol: None, measure: Measure::default(), ..experiment.clone() };
+    for layer in &mut network.model {
+        layer.protocol = None;
+    }
+    for text in [&mut network.suite, &mut network.device] {
+        text.clear();
+    }
+    (network.security_bits, network.allow_weak, network.merge_lookups) = (None, false, false);
+    network
+}
+
+/// Digest of everything that decides a result: the experiment without texts and limits, the executable, the data.
+fn digest(experiment: &Experiment, network: &Network, executable: &str) -> String {
     let mut canonical = experiment.clone();
     canonical.about.clear();
     canonical.checks.clear();
+    canonical.unsupported = Unsupportable::default();
     let text = serde_json::to_vec(&canonical).unwrap_or_default();
     let data: Vec<&[u8]> =
         network.files().iter().flat_map(|(file, digest)| [file.as_bytes(), digest.as_bytes()]).collect();
@@ -95,7 +137,7 @@ pub(crate) fn statement(experiment: &Experiment, network: &Network) -> Result<St
         .model
         .iter()
         .enumerate()
-        .map(|(i, layer)| layer_protocols(i, layer.protocol.as_ref().or(experiment.protocol.as_ref())))
+        .map(|(i, layer)| layer_protocols(i, layer.protocol.as_ref(), experiment.protocol.as_ref()))
         .collect::<Result<Vec<_>, _>>()?;
     let assign = |relation: &Relation| {
         let [einsum, lookup] = protocols.get(network.layer_of(relation.scope()))?;
@@ -120,19 +162,26 @@ fn security_bits(experiment: &Experiment) -> u32 {
     experiment.security_bits.or_else(|| suites::security_bits(&experiment.suite)).unwrap_or(100)
 }
 
-/// The protocols of a layer's two slots.
-fn layer_protocols(layer: usize, choice: Option<&Choice>) -> Result<[Named; 2], Fault> {
-    let path = KeyPath::default().key("model").index(layer).key("protocol");
+/// The protocols of a layer's two slots: the layer's own, else the default.
+fn layer_protocols(layer: usize, own: Option<&Choice>, default: Option<&Choice>) -> Result<[Named; 2], Fault> {
+    let top = KeyPath::default();
+    let of_layer = top.key("model").index(layer).key("protocol");
     let protocols = catalogue::protocols();
-    let names: Vec<&str> = protocols.iter().map(|p| p.id).collect();
-    let Some(choice) = choice else {
-        let allowed = format!("`protocol` beside the kernel or at the top of the file: {}", names.join(", "));
-        return Err(Fault::value(&path, "this layer has no protocol", "nothing".to_owned(), allowed));
+    let (path, choice) = match (own, default) {
+        (Some(own), _) => (of_layer, own),
+        (None, Some(default)) => (top.key("protocol"), default),
+        (None, None) => {
+            let names: Vec<&str> = protocols.iter().map(|p| p.id).collect();
+            let allowed = format!("`protocol` beside the kernel or at the top of the file: {}", names.join(", "));
+            let problem = "this layer has no protocol";
+            return Err(Fault::value(&of_layer, problem, "nothing".to_owned(), allowed));
+        }
     };
-    choice.fill(&protocols).map_err(|problem| {
+    choice.fill(default, &protocols).map_err(|problem| {
         let allowed =
             "a protocol for each of the slots einsum and lookup, e.g. `{einsum: sumcheck, lookup: logup-gkr}`";
-        Fault::value(&path, problem, format!("`{}`", serde_json::to_value(choice).unwrap_or_default()), allowed)
+        let found = format!("`{}`", serde_json::to_value(choice).unwrap_or_default());
+        Fault::value(&path, problem, found, allowed).unsupported()
     })
 }
 
@@ -141,6 +190,7 @@ struct Planning<'a> {
     network: &'a Network,
     statement: Statement,
     identity: String,
+    of_network: String,
 }
 
 impl WithSuite for Planning<'_> {
@@ -159,6 +209,8 @@ impl WithSuite for Planning<'_> {
             point: self.cell.point.clone(),
             label: self.cell.label(),
             experiment: self.cell.experiment.clone(),
+            network: self.of_network,
+            layers: layers::records(self.network, &relations),
             predicted: relations.iter().fold(Cost::default(), |sum, r| sum.plus(r.cost)),
             relations,
             committed_cells: cells(&plan.committed()),
@@ -176,6 +228,7 @@ pub(crate) fn relations<S: CommittedSuite>(plan: &Plan<S>) -> Vec<RelationRecord
         kind: r.kind.to_owned(),
         protocol: r.protocol,
         detail: r.detail,
+        proof_bytes: r.cost.proof_elements * S::challenge_bytes() + r.cost.proof_bytes,
         cost: r.cost,
     };
     plan.summary().into_iter().map(record).collect()
@@ -188,26 +241,43 @@ pub(crate) fn soundness<S: CommittedSuite>(plan: &Plan<S>) -> Soundness {
     Soundness { bits: report.bits, wanted, regime: report.regime, terms: report.terms }
 }
 
+/// The key that names the protocol of a relation of this kind in a layer.
+fn protocol_key(experiment: &Experiment, layer: usize, kind: &str) -> KeyPath {
+    let top = KeyPath::default();
+    let own = top.key("model").index(layer).key("protocol");
+    match experiment.model.get(layer).and_then(|layer| layer.protocol.as_ref()) {
+        Some(choice) if choice.names(kind) => own.key(kind),
+        Some(Choice::Slots { .. }) if experiment.protocol.is_some() => top.key("protocol"),
+        Some(_) => own,
+        None => match &experiment.protocol {
+            Some(choice) if choice.names(kind) => top.key("protocol").key(kind),
+            _ => top.key("protocol"),
+        },
+    }
+}
+
 /// Puts a fault of the plan at the key that causes it.
 fn plan_fault(error: &PlanError, experiment: &Experiment, network: &Network) -> Fault {
     let top = KeyPath::default();
     let layer = |scope: &str| top.key("model").index(network.layer_of(scope));
-    let protocol = |scope: &str| {
-        let index = network.layer_of(scope);
-        let own = experiment.model.get(index).is_some_and(|l| l.protocol.is_some());
-        if own { layer(scope).key("protocol") } else { top.key("protocol") }
+    let kind = |scope: &str| {
+        let relation = network.program().relations().iter().find(|r| r.scope() == scope);
+        relation.map_or("", Relation::kind)
     };
+    let protocol = |scope: &str, kind: &str| protocol_key(experiment, network.layer_of(scope), kind);
     let message = error.to_string();
     match error {
         PlanError::Suite { stated, .. } => {
             Fault::value(&top.key("suite"), message, format!("`{stated}`"), "a known suite")
         }
         PlanError::Protocol { scope, .. } => {
-            Fault::value(&protocol(scope), message, scope.clone(), "see `workbench list protocols`")
+            let path = protocol(scope, kind(scope));
+            Fault::value(&path, message, scope.clone(), "see `workbench list protocols`").unsupported()
         }
         PlanError::Refused { scope, refusal } => {
             let allowed = format!("a protocol that proves this {}: see `workbench list protocols`", refusal.relation);
-            Fault::value(&protocol(scope), message, format!("`{}`", refusal.protocol), allowed)
+            let path = protocol(scope, refusal.relation);
+            Fault::value(&path, message, format!("`{}`", refusal.protocol), allowed).unsupported()
         }
         PlanError::Weak { bits, wanted, .. } => {
             let found = format!("{bits:.1} bits of {wanted}");

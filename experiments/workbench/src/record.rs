@@ -7,6 +7,7 @@ use zkml_core::{Cost, ErrorTerm};
 use zkml_device::count::Operations;
 
 use crate::clock::Time;
+use crate::layers::LayerRecord;
 use crate::spec::{Experiment, Limits};
 use crate::stats::Summary;
 
@@ -109,8 +110,20 @@ pub(crate) struct Measured {
     pub(crate) relations: Vec<RelationRecord>,
     /// Operations counted over one proof; absent outside the counting build.
     pub(crate) counted: Option<Operations>,
+    /// The same by layer.
+    #[serde(default)]
+    pub(crate) layers: Vec<LayerRecord>,
     /// Deviation from the float model.
     pub(crate) accuracy: Accuracy,
+    /// The same for every layer's output, in steps of its own quantisation.
+    #[serde(default)]
+    pub(crate) layer_accuracy: Vec<LayerAccuracy>,
+    /// The labels of the proven inputs, if the experiment evaluates labels.
+    #[serde(default)]
+    pub(crate) predictions: Vec<Prediction>,
+    /// The network on held-out inputs, if the experiment has some.
+    #[serde(default)]
+    pub(crate) evaluation: Option<Evaluation>,
     /// Largest resident memory of the proving process, in bytes.
     pub(crate) peak_memory_bytes: Option<u64>,
     /// Verifications of the proof, each in a fresh process.
@@ -185,6 +198,9 @@ pub(crate) struct RelationRecord {
     pub(crate) detail: String,
     /// Predicted cost.
     pub(crate) cost: Cost,
+    /// Predicted proof bytes.
+    #[serde(default)]
+    pub(crate) proof_bytes: usize,
 }
 
 /// Deviation from the float model, in steps of the output's quantisation.
@@ -198,6 +214,43 @@ pub(crate) struct Accuracy {
     pub(crate) relative: f64,
     /// Outputs at either end of the output range, where clamping may have cut something off.
     pub(crate) saturated: usize,
+}
+
+/// A layer's deviation from the float network, which accumulates from layer to layer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LayerAccuracy {
+    /// The layer.
+    pub(crate) layer: String,
+    /// Largest, in steps of the layer's quantisation.
+    pub(crate) max_steps: f64,
+}
+
+/// A label with its softmax probability, of the quantised and of the float network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Prediction {
+    /// Position of the largest output.
+    pub(crate) label: usize,
+    /// Its softmax over the dequantised outputs.
+    pub(crate) confidence: f64,
+    /// Position of the float network's largest output.
+    pub(crate) float_label: usize,
+    /// Its softmax.
+    pub(crate) float_confidence: f64,
+}
+
+/// A network on held-out inputs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Evaluation {
+    /// Number of inputs.
+    pub(crate) rows: usize,
+    /// Inputs on which the quantised and the float network give the same label.
+    pub(crate) agreeing: usize,
+    /// Inputs on which the quantised network gives the right label, if labels are known.
+    pub(crate) correct: Option<usize>,
+    /// The same for the float network.
+    pub(crate) float_correct: Option<usize>,
+    /// The largest deviation of every layer.
+    pub(crate) layers: Vec<LayerAccuracy>,
 }
 
 /// One verification in a fresh process.

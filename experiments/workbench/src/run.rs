@@ -1,5 +1,6 @@
 //! `workbench run`: plan, run every cell in its own process, record, report.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -14,7 +15,7 @@ use crate::exit::{Exit, Failure};
 use crate::metrics;
 use crate::plan::{self, CellPlan};
 use crate::progress::Progress;
-use crate::record::{CellRecord, Status};
+use crate::record::{CellRecord, Evaluation, Status};
 use crate::spec::{Document, SpecErrors};
 use crate::store::{RunFolder, write_atomic, write_json};
 use crate::table;
@@ -30,6 +31,8 @@ pub(crate) struct Request<'a> {
     pub(crate) runs: &'a Path,
     /// An earlier run to go on with.
     pub(crate) resume: Option<&'a str>,
+    /// Print every step.
+    pub(crate) details: bool,
 }
 
 /// Runs the command.
@@ -47,12 +50,16 @@ pub(crate) fn command(request: &Request<'_>) -> Result<Exit, Failure> {
     write_atomic(&folder.path().join("resolved.yaml"), document.resolved().as_bytes())?;
     write_json(&folder.path().join("plan.json"), &plans)?;
 
-    let runner = Runner { document: &document, folder: &folder, environment: digest };
-    runner.run(&plans)?;
-    let ids: Vec<&str> = plans.iter().map(|p| p.identity.as_str()).collect();
+    let evaluations = BTreeMap::new();
+    let mut runner = Runner { document: &document, folder: &folder, environment: digest, evaluations };
+    runner.run(&plans.cells)?;
+    let ids: Vec<&str> = plans.cells.iter().map(|p| p.identity.as_str()).collect();
     let mut records = folder.records()?;
     records.retain(|r| ids.contains(&r.identity.as_str()));
-    println!("{}", table::report(&document.name, &environment, &records));
+    println!("{}", table::report(&document.name, &environment, &records, request.details));
+    if !plans.unsupported.is_empty() {
+        println!("{}", table::unsupported(&plans.unsupported, records.len()));
+    }
     println!("results: {}", folder.path().display());
     Ok(verdict(&records))
 }
@@ -72,10 +79,12 @@ struct Runner<'a> {
     document: &'a Document,
     folder: &'a RunFolder,
     environment: String,
+    /// Networks on held-out inputs, by the network's digest: cells that differ in their protocols share one.
+    evaluations: BTreeMap<String, Evaluation>,
 }
 
 impl Runner<'_> {
-    fn run(&self, plans: &[CellPlan]) -> Result<(), Failure> {
+    fn run(&mut self, plans: &[CellPlan]) -> Result<(), Failure> {
         let finished = self.folder.records()?;
         let progress = Progress::new(plans.len());
         let known = |plan: &CellPlan| finished.iter().any(|r| r.identity == plan.identity);
@@ -85,21 +94,30 @@ impl Runner<'_> {
         }
         for (number, plan) in plans.iter().enumerate() {
             progress.begin(number, &plan.label);
-            if finished.iter().any(|r| r.identity == plan.identity && r.status == Status::Ok) {
+            if let Some(record) = finished.iter().find(|r| r.identity == plan.identity && r.status == Status::Ok) {
+                self.remember(plan, record);
                 progress.line(&format!("  {}: finished before, skipped", plan.label));
                 continue;
             }
             let record = self.run_cell(plan, &progress)?;
             self.folder.append(&record)?;
+            self.remember(plan, &record);
             progress.line(&format!("  {}: {}", plan.label, table::one_line(&record)));
         }
         Ok(())
     }
 
+    fn remember(&mut self, plan: &CellPlan, record: &CellRecord) {
+        if let Some(evaluation) = record.measured.as_ref().and_then(|m| m.evaluation.as_ref()) {
+            self.evaluations.insert(plan.network.clone(), evaluation.clone());
+        }
+    }
+
     fn run_cell(&self, plan: &CellPlan, progress: &Progress) -> Result<CellRecord, Failure> {
         let folder = self.folder.cell(&plan.id)?;
         let data = std::fs::canonicalize(self.document.folder()).unwrap_or_else(|_| self.document.folder().to_owned());
-        let job = Job { identity: plan.identity.clone(), experiment: plan.experiment.clone(), data };
+        let evaluation = self.evaluations.get(&plan.network).cloned();
+        let job = Job { identity: plan.identity.clone(), experiment: plan.experiment.clone(), data, evaluation };
         write_json(&folder.join("cell.json"), &job)?;
         // An earlier attempt may have left an answer of its own.
         let _ = std::fs::remove_file(folder.join("result.json"));
@@ -191,13 +209,13 @@ fn read_answer(folder: &Path, identity: &str) -> Result<Answer, String> {
 }
 
 /// `workbench plan`: the same up to the first process.
-pub(crate) fn plan_command(file: &Path, overrides: &[String], json: bool) -> Result<Exit, Failure> {
+pub(crate) fn plan_command(file: &Path, overrides: &[String], json: bool, details: bool) -> Result<Exit, Failure> {
     let document = Document::open(file, overrides)?;
     let plans = plan::plan(&document)?;
     if json {
         println!("{}", serde_json::to_string_pretty(&plans).map_err(|e| Failure::usage(e.to_string()))?);
     } else {
-        println!("{}", table::plans(&document.name, &plans));
+        println!("{}", table::plans(&document.name, &plans, details));
     }
     Ok(Exit::Done)
 }

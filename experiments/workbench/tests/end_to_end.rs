@@ -1,97 +1,13 @@
 //! The built program on a tiny experiment: run, verify from bytes in a fresh process, and every kind of tampering.
 
+mod common;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Output;
 
+use common::{Bench, code, npy, text};
 use serde_json::Value;
-
-/// A folder with a tiny experiment: 4 rows of 8 activations.
-struct Bench {
-    folder: tempfile::TempDir,
-}
-
-/// A `.npy` file of 64-bit floats.
-fn npy(shape: &str, values: &[f64]) -> Vec<u8> {
-    let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}");
-    while (10 + header.len() + 1) % 64 != 0 {
-        header.push(' ');
-    }
-    header.push('\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((header.len() as u16).to_le_bytes());
-    bytes.extend(header.as_bytes());
-    bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
-    bytes
-}
-
-impl Bench {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let values: Vec<f64> = (0..32).map(|i| f64::from((i * 37) % 19) - 9.0).collect();
-        let gain: Vec<f64> = (0..8).map(|i| 0.5 + f64::from(i) / 8.0).collect();
-        fs::write(folder.path().join("x.npy"), npy("(4, 8)", &values)).unwrap();
-        fs::write(folder.path().join("gain.npy"), npy("(8,)", &gain)).unwrap();
-        let text = "\
-schema: 1
-about: A tiny layer
-input: {file: x.npy}
-model:
-  - rmsnorm: {gain: gain.npy}
-    protocol: logup-gkr
-measure: {warmup: 0, samples: 1, timeout_s: 300}
-";
-        fs::write(folder.path().join("tiny.yaml"), text).unwrap();
-        Self { folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn workbench(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_workbench"))
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .env("WORKBENCH_RUNS", self.path("runs"))
-            .env_remove("RUST_LOG")
-            .output()
-            .unwrap()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.workbench(&[&["run", "tiny.yaml"], arguments].concat())
-    }
-
-    fn records(&self) -> Vec<Value> {
-        let text = fs::read_to_string(self.path("runs/latest-tiny/results.jsonl")).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    /// Proof, key and public values of the latest run's cell.
-    fn files(&self) -> [Vec<u8>; 3] {
-        let cells = fs::canonicalize(self.path("runs/latest-tiny/cells")).unwrap();
-        let cell = fs::read_dir(cells).unwrap().next().unwrap().unwrap().path();
-        ["proof.bin", "verifying-key.bin", "public.bin"].map(|name| fs::read(cell.join(name)).unwrap())
-    }
-
-    fn verify(&self, [proof, key, public]: [&[u8]; 3]) -> Output {
-        let write = |name: &str, bytes: &[u8]| {
-            fs::write(self.path(name), bytes).unwrap();
-            self.path(name).display().to_string()
-        };
-        let (proof, key, public) = (write("p", proof), write("k", key), write("q", public));
-        self.workbench(&["verify", "--proof", &proof, "--key", &key, "--public", &public])
-    }
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap_or_else(|| panic!("no exit code: {output:?}"))
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
 
 fn assert_rejected(output: &Output, what: &str) {
     assert_eq!(code(output), 2, "{what}: {}", text(output));
@@ -268,7 +184,7 @@ measure: {warmup: 0, samples: 1, timeout_s: 300}
     assert_eq!(code(&output), 0, "{}", self::text(&output));
     for (change, says) in [
         ("model.1.dense.weight=b.npy", "`b.npy` is no matrix"),
-        ("model.1.dense.bias=gain.npy", "shape [3]: one value per row of `w.npy`"),
+        ("model.1.dense.bias=gain.npy", "shape [3]: one value per output of `w.npy`"),
         ("model.1.dense.bias=w.npy", "`w.npy` does not fit the weight"),
         ("model.0.dense.weight=w.npy", "this layer names several kernels"),
         ("input.bits=16", "rows of 8 values need activations of at most"),

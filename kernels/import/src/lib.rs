@@ -121,6 +121,11 @@ pub fn load(path: &Path, tensor: Option<&str>) -> Result<Array, ImportError> {
     reader(&file, &bytes, tensor)
 }
 
+/// The tensors as the content of a `.safetensors` file of 32-bit floats; `file` is for errors.
+pub fn to_safetensors(file: &str, tensors: &[(String, &Array)]) -> Result<Vec<u8>, ImportError> {
+    safetensors::to_bytes(file, tensors)
+}
+
 /// Names of the tensors in a `.safetensors` file or keys of a `.json` file, sorted; none for other files.
 pub fn names(path: &Path) -> Result<Vec<String>, ImportError> {
     let reader = match extension(path) {

@@ -1,5 +1,6 @@
 //! The `.safetensors` format, by the `safetensors` crate.
 
+use ::safetensors::tensor::TensorView;
 use ::safetensors::{Dtype, SafeTensors};
 
 use crate::hint::{nearest, quoted};
@@ -15,6 +16,19 @@ pub(crate) fn names(file: &str, bytes: &[u8]) -> Result<Vec<String>, ImportError
     let mut names: Vec<String> = open(file, bytes)?.names().into_iter().map(str::to_owned).collect();
     names.sort();
     Ok(names)
+}
+
+/// The tensors as a file of 32-bit floats. Errors name the tensor whose shape does not fit its values.
+pub(crate) fn to_bytes(file: &str, tensors: &[(String, &Array)]) -> Result<Vec<u8>, ImportError> {
+    let malformed = |reason: String| ImportError::Malformed { file: file.to_owned(), reason };
+    let bytes: Vec<Vec<u8>> =
+        tensors.iter().map(|(_, a)| a.values.iter().flat_map(|&v| (v as f32).to_le_bytes()).collect()).collect();
+    let views = tensors.iter().zip(&bytes).map(|((name, array), bytes)| {
+        let view = TensorView::new(Dtype::F32, array.shape.clone(), bytes);
+        view.map(|view| (name.as_str(), view)).map_err(|e| malformed(format!("{name}: {e}")))
+    });
+    let views = views.collect::<Result<Vec<_>, _>>()?;
+    ::safetensors::serialize(views, None).map_err(|e| malformed(e.to_string()))
 }
 
 pub(crate) fn read(file: &str, bytes: &[u8], tensor: Option<&str>) -> Result<Array, ImportError> {

@@ -5,10 +5,11 @@ mod common;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use common::{Network, Random, fixed, float, floats_tensor, int, ints, text, value};
+use common::{Network, Random, close, evaluate, fixed, float, floats_tensor, int, ints, text, value};
 use prost::Message;
 use tract_onnx::pb::{ModelProto, StringStringEntryProto};
-use zkml_import::onnx::{Model, Operator, Options, read, read_bytes};
+use zkml_import::Array;
+use zkml_import::onnx::{Model, Operator, Options, Reference, read as open, read_bytes};
 
 /// Convolution, batch normalisation, pool, a computed shape, dense, a norm and an activation of primitive nodes.
 fn everything() -> Network {
@@ -65,12 +66,8 @@ fn files_that_are_no_onnx() {
     assert!(read(&no_opset.encode_to_vec()).contains("which version of the operators"));
     let error = Network::new(8, &[1]).node("Relu", "r", &["x"], vec![]).refused();
     assert_eq!(error, "test.onnx: uses version 8 of the ONNX operators; versions 9 to 22 are supported");
-    let missing = super_read("/nonexistent/model.onnx");
+    let missing = open(Path::new("/nonexistent/model.onnx"), &Options::default()).unwrap_err().to_string();
     assert!(missing.contains("/nonexistent/model.onnx: cannot be read"), "{missing}");
-}
-
-fn super_read(path: &str) -> String {
-    read(Path::new(path), &Options::default()).unwrap_err().to_string()
 }
 
 #[test]
@@ -213,6 +210,8 @@ fn refused_uses() {
         ("LayerNormalization", &["x", "v5"], vec![int("axis", 0)], "only the last axis"),
         ("Gelu", &["x"], vec![text("approximate", "cubic")], "approximation `cubic` is unknown"),
         ("Clip", &["x", "w"], vec![], "input 1 is not one number"),
+        ("Sigmoid", &["x", "w"], vec![], "it has 2 inputs; the operator takes 1 at most"),
+        ("Concat", &["bad", "twice"], vec![int("axis", 1)], "concatenated along axis 0 only"),
     ];
     for (operator, inputs, attributes, expected) in cases {
         let error = network().node(operator, "n", inputs, attributes).refused();
@@ -348,50 +347,82 @@ fn damaged_bytes_never_panic() {
 }
 
 /// Damage that leaves the protocol buffers whole: extreme numbers, exchanged operators, rewired inputs.
+fn damaged(original: &ModelProto, random: &mut Random) -> Vec<u8> {
+    const EXTREME: [i64; 12] = [0, -1, 1, 2, 3, 7, 1 << 20, 1 << 27, 1 << 40, i64::MAX, i64::MIN, -2];
+    let mut model = original.clone();
+    let graph = model.graph.as_mut().unwrap();
+    for _ in 0..=random.below(3) {
+        let extreme = EXTREME[random.below(EXTREME.len())];
+        let (n, m) = (random.below(graph.node.len()), random.below(graph.node.len()));
+        let tensor = random.below(graph.initializer.len());
+        let (mut other, initializer) = (graph.node[m].clone(), graph.initializer[tensor].name.clone());
+        match random.below(8) {
+            0 => graph.node[n].op_type = other.op_type,
+            1 => graph.node[n].attribute = other.attribute,
+            2 => {
+                let input = random.below(graph.node[n].input.len());
+                graph.node[n].input[input] = other.output.remove(0);
+            }
+            3 => {
+                let input = random.below(graph.node[n].input.len());
+                graph.node[n].input[input] = initializer;
+            }
+            4 => {
+                for attribute in &mut graph.node[n].attribute {
+                    attribute.i = extreme;
+                    attribute.ints.fill(extreme);
+                }
+            }
+            5 => graph.initializer[tensor].int64_data.fill(extreme),
+            6 => {
+                let dims = &mut graph.initializer[tensor].dims;
+                dims.push(extreme);
+                dims.rotate_right(random.below(2));
+            }
+            _ => {
+                let shape: Vec<usize> = (0..4).map(|_| [1, 2, 6, 1 << 13][random.below(4)]).collect();
+                graph.input = vec![value("x", &fixed(&shape))];
+            }
+        }
+    }
+    model.encode_to_vec()
+}
+
 #[test]
 fn damaged_graphs_never_panic() {
     const SEED: u64 = 21;
-    const EXTREME: [i64; 12] = [0, -1, 1, 2, 3, 7, 1 << 20, 1 << 27, 1 << 40, i64::MAX, i64::MIN, -2];
     let original = ModelProto::decode(everything().bytes().as_slice()).unwrap();
     let mut random = Random(SEED);
     let mut accepted = 0;
     for step in 0..6000 {
-        let mut model = original.clone();
-        let graph = model.graph.as_mut().unwrap();
-        for _ in 0..=random.below(3) {
-            let extreme = EXTREME[random.below(EXTREME.len())];
-            let (n, m) = (random.below(graph.node.len()), random.below(graph.node.len()));
-            let tensor = random.below(graph.initializer.len());
-            match random.below(8) {
-                0 => graph.node[n].op_type = graph.node[m].op_type.clone(),
-                1 => graph.node[n].attribute = graph.node[m].attribute.clone(),
-                2 => {
-                    let input = random.below(graph.node[n].input.len());
-                    graph.node[n].input[input] = graph.node[m].output[0].clone();
-                }
-                3 => {
-                    let input = random.below(graph.node[n].input.len());
-                    graph.node[n].input[input] = graph.initializer[tensor].name.clone();
-                }
-                4 => {
-                    for attribute in &mut graph.node[n].attribute {
-                        attribute.i = extreme;
-                        attribute.ints.fill(extreme);
-                    }
-                }
-                5 => graph.initializer[tensor].int64_data.fill(extreme),
-                6 => {
-                    let dims = &mut graph.initializer[tensor].dims;
-                    dims.push(extreme);
-                    dims.rotate_right(random.below(2));
-                }
-                _ => {
-                    let shape: Vec<usize> = (0..4).map(|_| [1, 2, 6, 1 << 13][random.below(4)]).collect();
-                    graph.input = vec![value("x", &fixed(&shape))];
-                }
-            }
-        }
-        accepted += usize::from(survives(&format!("seed {SEED}, step {step}"), &model.encode_to_vec()));
+        let bytes = damaged(&original, &mut random);
+        accepted += usize::from(survives(&format!("seed {SEED}, step {step}"), &bytes));
     }
     assert!((1..6000).contains(&accepted), "{accepted} accepted");
+}
+
+/// Whatever import still accepts, tract computes the same for it, or refuses it.
+#[test]
+fn damaged_graphs_agree_with_tract() {
+    const SEED: u64 = 22;
+    let original = ModelProto::decode(everything().bytes().as_slice()).unwrap();
+    let mut random = Random(SEED);
+    let mut compared = 0;
+    for step in 0..250 {
+        let bytes = damaged(&original, &mut random);
+        let Ok(model) = read_bytes("damaged.onnx", &bytes, &Options::default()) else { continue };
+        let Ok(reference) = Reference::from_bytes("damaged.onnx", &bytes, &Options::default()) else { continue };
+        let cells: usize = model.input.shape.iter().product();
+        if cells > 1000 {
+            continue;
+        }
+        let values = random.reals(cells).into_iter().map(f64::from).collect();
+        let input = Array { source: "random".to_owned(), shape: model.input.shape.clone(), values };
+        let ours = evaluate(&model, &input);
+        for (name, theirs) in reference.layers(&input).unwrap() {
+            close(&format!("seed {SEED}, step {step}, layer {name}"), &ours[&name], &theirs);
+        }
+        compared += 1;
+    }
+    assert!(compared >= 20, "{compared} compared");
 }

@@ -14,7 +14,8 @@
 //! are virtual, so a claim on the accumulator passes through D3 and ends, by D1 and D2, on input, weight and bias.
 //!
 //! **An input of more axes** is read as if flattened: for `[b, c, h, w]` the weight has the shape `[o, c, h, w]`, and D1
-//! is the Einsum `bchw,ochw->bo`. Nothing is moved and nothing is proven about it.
+//! is the Einsum `bchw,ochw->bo`. Nothing is moved and nothing is proven about it. A `flatten` or `reshape` in front is
+//! looked through.
 //!
 //! **One scale per output** (`per_channel`) gives every row of the weight, and every `b_o`, a step of its own. D3 is then
 //! `sum = product + bias-rows` and `acc = sum·m_o`, the latter an Einsum `bo,o->bo` with a fixed `m`.
@@ -38,28 +39,15 @@
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use zkml_core::{Bounds, Residence, Shape, TensorId};
+use zkml_core::{Bounds, Shape, TensorId};
 
-use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, first, sole};
+use crate::LayerError;
+use crate::bias::BiasRows;
+use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, accessors, first, sole};
+use crate::linear::{Linear, Nonlinearity, Plan};
 use crate::lowering::{Activation, Lowering, Recorder};
 use crate::matmul::Matrix;
-use crate::requantise::{Accumulator, Requantisation, Rescaling};
-use crate::weights::Weights;
-use crate::{LayerError, Quantisation};
-
-/// Accumulators stay below two to this power, before the multiplier.
-const MAX_ACCUMULATOR_BITS: u32 = 60;
-
-/// What follows the matrix product.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Nonlinearity {
-    /// Nothing.
-    #[default]
-    None,
-    /// `max(0, v)`.
-    Relu,
-}
+use crate::requantise::{Requantisation, Rescaling};
 
 /// A dense layer `f(x·Wᵀ + b)` over `[rows, …]`, every row flattened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,107 +100,21 @@ impl Dense {
         }
     }
 
-    fn apply(&self, value: f64) -> f64 {
-        match self.nonlinearity {
-            Nonlinearity::None => value,
-            Nonlinearity::Relu => value.max(0.0),
+    fn linear(&self, outputs: usize) -> Linear<'_> {
+        Linear {
+            layer: &self.name,
+            weight: &self.weight,
+            bias: self.bias.as_deref(),
+            outputs,
+            bits: self.bits,
+            per_channel: self.per_channel,
+            nonlinearity: self.nonlinearity,
         }
     }
-
-    /// The bias in units of the accumulator, `steps[o]` each.
-    fn quantised_bias(&self, steps: &[f64]) -> Result<Option<Vec<i64>>, LayerError> {
-        let Some(bias) = &self.bias else { return Ok(None) };
-        let limit = (1_i64 << MAX_ACCUMULATOR_BITS) as f64;
-        let integer = |(index, (value, step)): (usize, (&f64, &f64))| {
-            let scaled = (value / step).round();
-            if scaled.abs() < limit {
-                return Ok(scaled as i64);
-            }
-            let what = format!("bias value {index} is {value:e}: too large for products with a step of {step:e}");
-            Err(LayerError::parameter(&self.name, what))
-        };
-        bias.iter().zip(steps).enumerate().map(integer).collect::<Result<_, _>>().map(Some)
-    }
-
-    /// Quantised weights and bias, their bounds, and how accumulators become outputs.
-    fn plan(&self, builder: &Lowering, input: Quantisation, outputs: usize) -> Result<Plan, LayerError> {
-        let weights = Weights::quantise(&self.name, self.bits, &self.weight, outputs, self.per_channel)?;
-        let steps: Vec<f64> = weights.scales.iter().map(|scale| scale * input.scale).collect();
-        let bias = self.quantised_bias(&steps)?;
-        let limits = Limits::new(&weights, self.inputs, bias.as_deref(), input)
-            .ok_or_else(|| LayerError::parameter(&self.name, "the sums are too large; use fewer bits"))?;
-        let proven = limits.product + limits.bias;
-        let accumulators: Vec<Accumulator> =
-            steps.iter().zip(&limits.honest).map(|(&step, &honest)| Accumulator { step, honest, proven }).collect();
-        let worst = accumulators.iter().map(|a| a.honest as f64 * a.step).fold(0.0, f64::max);
-        let largest = builder.output_largest().filter(|&l| l > 0.0).unwrap_or(worst);
-        let target = Quantisation::for_largest(&self.name, self.bits, largest)?;
-        let mut rescaling = if self.per_channel {
-            Rescaling::plan_channels(&self.name, &accumulators, target, builder.limb_bits())?
-        } else {
-            let honest = limits.honest.iter().copied().max().unwrap_or(1);
-            let step = steps.first().copied().unwrap_or(1.0);
-            Rescaling::plan(&self.name, Accumulator { step, honest, proven }, target, builder.limb_bits())?
-        };
-        if self.nonlinearity == Nonlinearity::Relu {
-            rescaling.clamp.lo = 0;
-        }
-        Ok(Plan { weights, bias, limits, rescaling })
-    }
-}
-
-/// Bounds on magnitudes, in units of the accumulator.
-#[derive(Clone, Debug)]
-struct Limits {
-    /// Of a product, from the bounds of input and weight alone.
-    product: i64,
-    /// Of a bias; 0 without one.
-    bias: i64,
-    /// Of `Σ_i |x_bi·w_oi|` for the weights at hand.
-    sum: i64,
-    /// Of a sum with its bias, for the weights at hand; one per output, at least 1.
-    honest: Vec<i64>,
-}
-
-impl Limits {
-    /// `None` if something reaches `2^MAX_ACCUMULATOR_BITS`.
-    fn new(weights: &Weights, inputs: usize, bias: Option<&[i64]>, input: Quantisation) -> Option<Self> {
-        let largest_input = -input.bounds().lo;
-        let below = |v: i128| i64::try_from(v).ok().filter(|&v| v < 1 << MAX_ACCUMULATOR_BITS);
-        let product = below(inputs as i128 * i128::from(largest_input) * i128::from(weights.largest))?;
-        let mut limits = Self { product, bias: 0, sum: 0, honest: Vec::new() };
-        // With the product's bound, no sum of a row overflows.
-        for (o, row) in weights.values.chunks(inputs).enumerate() {
-            let own = row.iter().map(|w| w.abs()).sum::<i64>() * largest_input;
-            let bias = bias.and_then(|b| b.get(o)).map_or(0, |b| b.abs());
-            limits.sum = limits.sum.max(own);
-            limits.bias = limits.bias.max(bias);
-            limits.honest.push((own + bias).max(1));
-        }
-        Some(limits)
-    }
-}
-
-#[derive(Debug)]
-struct Plan {
-    weights: Weights,
-    bias: Option<Vec<i64>>,
-    limits: Limits,
-    rescaling: Rescaling,
 }
 
 impl Kernel for Dense {
-    fn info(&self) -> KernelInfo {
-        Self::INFO
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn limb_bits(&self) -> Option<u32> {
-        self.limb_bits
-    }
+    accessors!();
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
         let input = sole(&self.name, inputs)?;
@@ -225,7 +127,7 @@ impl Kernel for Dense {
         let row = |row: &[f64]| {
             let sums = self.weight.chunks(self.inputs).map(|w| w.iter().zip(row).map(|(w, x)| w * x).sum::<f64>());
             let bias = |o: usize| self.bias.as_ref().and_then(|b| b.get(o)).copied().unwrap_or(0.0);
-            sums.enumerate().map(|(o, sum)| self.apply(sum + bias(o))).collect::<Vec<f64>>()
+            sums.enumerate().map(|(o, sum)| self.nonlinearity.apply(sum + bias(o))).collect::<Vec<f64>>()
         };
         let values = inputs.first().map_or(&[][..], |input| input.values);
         values.par_chunks(self.inputs.max(1)).flat_map_iter(row).collect()
@@ -235,9 +137,9 @@ impl Kernel for Dense {
         let input = *sole(&self.name, inputs)?;
         let shape = self.output_shape(std::slice::from_ref(&input.shape))?;
         let outputs = self.outputs(&input.shape)?;
-        let plan = self.plan(builder, input.quantisation, outputs)?;
+        let plan = self.linear(outputs).plan(builder, input.quantisation)?;
         let sums = Sums::lower(builder, &shape, input, &plan)?;
-        let proven = plan.limits.product + plan.limits.bias;
+        let proven = plan.limits.proven();
         let requantisation = Requantisation::of_terms(builder, &shape, sums.terms(), proven, plan.rescaling.clone())?;
         let quantisation = plan.rescaling.output;
         let output = Activation { tensor: requantisation.output(), shape, quantisation };
@@ -247,46 +149,34 @@ impl Kernel for Dense {
     }
 }
 
-fn axis(layer: &str, length: usize) -> Result<Shape, LayerError> {
-    Shape::new([length]).ok_or_else(|| LayerError::shape(layer, "an axis is empty"))
-}
-
 /// D1 and D2.
 #[derive(Debug)]
 struct Sums {
     product: TensorId,
-    /// `one` and `bias-rows`.
-    bias: Option<(TensorId, TensorId)>,
+    bias: Option<BiasRows>,
 }
 
 impl Sums {
     fn lower(builder: &mut Lowering, shape: &Shape, input: &Activation, plan: &Plan) -> Result<Self, LayerError> {
-        let &[rows, outputs] = shape.dims() else {
-            return Err(LayerError::shape(builder.layer(), format!("the output is {shape}; it must be [rows, n]")));
-        };
-        let mut dims = input.shape.dims().to_vec();
-        let summed: String = "ijklmnpqrstuvwx".chars().take(dims.len() - 1).collect();
-        dims.iter_mut().take(1).for_each(|rows| *rows = outputs);
+        let (tensor, rows) = builder.unshaped(input);
+        let mut dims = rows.dims().to_vec();
+        let summed: String = "ijklmnpqrstuvwx".chars().take(dims.len().saturating_sub(1)).collect();
+        dims.iter_mut().take(1).for_each(|rows| *rows = shape.dims().last().copied().unwrap_or(1));
         let matrix =
             Shape::new(dims).ok_or_else(|| LayerError::shape(builder.layer(), "the weight is empty or too large"))?;
         let (largest, most) = (plan.weights.largest, plan.limits.product);
         let weight = builder.fixed("weight", &matrix, Bounds::new(-largest, largest), plan.weights.values.clone());
         let product = builder.value("product", shape, -most, most);
-        builder.einsum("product", &format!("b{summed},o{summed}->bo"), product, &[input.tensor, weight])?;
-        let Some(values) = &plan.bias else { return Ok(Self { product, bias: None }) };
-        let most = plan.limits.bias;
-        let (rows, outputs) = (axis(builder.layer(), rows)?, axis(builder.layer(), outputs)?);
-        let one = builder.tensor("one", &rows, Bounds::new(1, 1), Residence::Public);
-        let bias = builder.fixed("bias", &outputs, Bounds::new(-most, most), values.clone());
-        let spread = builder.value("bias-rows", shape, -most, most);
-        builder.einsum("bias-rows", "b,o->bo", spread, &[one, bias])?;
-        Ok(Self { product, bias: Some((one, spread)) })
+        builder.einsum("product", &format!("b{summed},o{summed}->bo"), product, &[tensor, weight])?;
+        let bias = plan.bias.clone();
+        let bias = bias.map(|values| BiasRows::lower(builder, shape, 1, values, plan.limits.bias)).transpose()?;
+        Ok(Self { product, bias })
     }
 
     /// The accumulator, before the multiplier.
     fn terms(&self) -> Vec<(i64, TensorId)> {
         let mut terms = vec![(1, self.product)];
-        terms.extend(self.bias.map(|(_, spread)| (1, spread)));
+        terms.extend(self.bias.as_ref().map(|bias| (1, bias.spread())));
         terms
     }
 }
@@ -312,17 +202,11 @@ impl Step for LoweredDense {
     /// Records the virtual tensors too: the generic evaluation of an einsum is far slower than this product.
     fn record(&self, inputs: &[&[i64]], recorder: &mut Recorder) -> Vec<i64> {
         let products = self.matrix.multiply(first(inputs), |_, sum| sum);
-        let (Some(bias), Some((one, spread))) = (&self.bias, self.sums.bias) else {
-            let outputs = self.requantisation.record(&products, recorder);
-            recorder.set(self.sums.product, products);
-            return outputs;
-        };
-        let rows = products.len() / bias.len().max(1);
-        recorder.set(one, vec![1; rows]);
-        recorder.set(spread, bias.repeat(rows));
-        let rows = products.par_chunks(bias.len());
-        let sums: Vec<i64> = rows.flat_map_iter(|row| row.iter().zip(bias).map(|(sum, b)| sum + b)).collect();
+        let mut sums = products.clone();
         recorder.set(self.sums.product, products);
+        if let Some(bias) = &self.sums.bias {
+            bias.record(&mut sums, recorder);
+        }
         self.requantisation.record(&sums, recorder)
     }
 }

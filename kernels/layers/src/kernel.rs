@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use zkml_core::Shape;
 
 use crate::lowering::{Activation, Lowering, Recorder};
-use crate::{Dense, LayerError, RmsNorm};
+use crate::{
+    Add, AvgPool, Conv2d, Dense, Flatten, LayerError, LayerNorm, MaxPool, Mul, Pointwise, Reshape, RmsNorm, Transpose,
+};
 
 /// What a kernel is, for `list` and `describe`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +73,48 @@ pub(crate) fn first<'a>(inputs: &[&'a [i64]]) -> &'a [i64] {
     inputs.first().copied().unwrap_or_default()
 }
 
+/// The inputs of a kernel that has two.
+pub(crate) fn pair<'a, T>(layer: &str, inputs: &'a [T]) -> Result<(&'a T, &'a T), LayerError> {
+    match inputs {
+        [a, b] => Ok((a, b)),
+        _ => Err(LayerError::shape(layer, format!("it takes two inputs, not {}", inputs.len()))),
+    }
+}
+
+/// Shape of two inputs that agree.
+pub(crate) fn common_shape(layer: &str, inputs: &[Shape]) -> Result<Shape, LayerError> {
+    let (a, b) = pair(layer, inputs)?;
+    if a == b { Ok(a.clone()) } else { Err(LayerError::shape(layer, format!("its inputs are {a} and {b}"))) }
+}
+
+/// The accessors of a kernel that is one `INFO` with the field `name`, and `limb_bits` unless `accessors!(no limbs)`.
+macro_rules! accessors {
+    () => {
+        accessors!(@limbs |kernel| kernel.limb_bits);
+    };
+    (no limbs) => {
+        accessors!(@limbs |_kernel| None);
+    };
+    (@limbs |$kernel:ident| $limbs:expr) => {
+        fn info(&self) -> $crate::kernel::KernelInfo {
+            Self::INFO
+        }
+
+        fn name(&self) -> &str {
+            &self.name
+        }
+
+        fn limb_bits(&self) -> Option<u32> {
+            let $kernel = self;
+            $limbs
+        }
+    };
+}
+pub(crate) use accessors;
+
 /// Declares [`LayerSpec`] and [`KERNELS`]: one line per kernel.
 macro_rules! kernels {
-    ($($(#[$doc:meta])* $kernel:ident),* $(,)?) => {
+    ($($(#[$doc:meta])* $kernel:ident: $($info:ident)*;)*) => {
         /// One layer of a network.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[non_exhaustive]
@@ -91,13 +132,33 @@ macro_rules! kernels {
         }
 
         /// All kernels.
-        pub const KERNELS: &[KernelInfo] = &[$($kernel::INFO),*];
+        pub const KERNELS: &[KernelInfo] = &[$($($kernel::$info),*),*];
     };
 }
 
 kernels! {
     /// Root-mean-square normalisation.
-    RmsNorm,
+    RmsNorm: INFO;
+    /// Normalisation to mean 0 and variance 1.
+    LayerNorm: INFO;
     /// A dense layer.
-    Dense,
+    Dense: INFO;
+    /// A function of single values.
+    Pointwise: RELU CLAMP SILU GELU SIGMOID TANH;
+    /// A sum of two tensors.
+    Add: INFO;
+    /// A product of two tensors, cell by cell.
+    Mul: INFO;
+    /// Another shape per row.
+    Reshape: INFO;
+    /// One axis per row.
+    Flatten: INFO;
+    /// Axes in another order.
+    Transpose: INFO;
+    /// A convolution.
+    Conv2d: INFO;
+    /// Max pooling.
+    MaxPool: INFO;
+    /// Average pooling.
+    AvgPool: INFO;
 }

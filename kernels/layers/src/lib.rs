@@ -19,8 +19,13 @@
 //! | module | holds |
 //! |---|---|
 //! | [`kernel`] | the trait a kernel implements, and the list of kernels |
-//! | [`rmsnorm`] | the kernel `rmsnorm` |
 //! | [`dense`] | the kernel `dense` |
+//! | [`rmsnorm`], [`layernorm`] | the normalisations of rows, over one reciprocal square root |
+//! | [`pointwise`] | the kernels `relu`, `clamp`, `silu`, `gelu`, `sigmoid`, `tanh` |
+//! | [`add`], [`mul`] | sum and product of two tensors |
+//! | [`reshape`] | the kernels `reshape`, `flatten`, `transpose` |
+//! | [`conv2d`] | the kernel `conv2d` |
+//! | [`maxpool`], [`avgpool`] | the kernels `maxpool` and `avgpool` |
 //! | [`network`] | [`NetworkSpec`]: the graph of layers, and [`lower`] |
 //! | [`lowered`] | [`Lowered`]: the program, its forward pass, its accuracy |
 //! | [`lowering`] | the builder that kernels emit tensors and relations through |
@@ -34,29 +39,51 @@
 //! [`kernel`].
 
 pub mod accuracy;
+pub mod add;
+pub mod avgpool;
+mod bias;
 pub mod check;
+pub mod conv2d;
+mod convolve;
 pub mod dense;
 pub mod error;
 pub mod evaluate;
 mod graph;
 pub mod kernel;
+pub mod layernorm;
 pub mod limbs;
+mod linear;
 pub mod lowered;
 pub mod lowering;
 mod matmul;
+pub mod maxpool;
+pub mod mul;
 pub mod network;
+pub mod pointwise;
 pub mod quantise;
 pub mod requantise;
+pub mod reshape;
 pub mod rmsnorm;
+mod rsqrt;
 pub mod saturate;
 mod weights;
+mod window;
 
 pub use accuracy::Accuracy;
+pub use add::Add;
+pub use avgpool::AvgPool;
 pub use check::{Violation, check_witness};
-pub use dense::{Dense, Nonlinearity};
+pub use conv2d::Conv2d;
+pub use dense::Dense;
 pub use error::LayerError;
 pub use kernel::{FloatTensor, KERNELS, Kernel, KernelInfo, LayerSpec};
+pub use layernorm::LayerNorm;
+pub use linear::Nonlinearity;
 pub use lowered::{LayerInfo, Lowered, TableUse};
+pub use maxpool::MaxPool;
+pub use mul::Mul;
 pub use network::{InputSpec, NetworkSpec, Node, lower};
+pub use pointwise::{Function, Pointwise};
 pub use quantise::Quantisation;
+pub use reshape::{Flatten, Reshape, Transpose};
 pub use rmsnorm::RmsNorm;

@@ -19,7 +19,12 @@ pub struct Limbs {
 impl Limbs {
     /// Adds committed limbs `name.0`, `name.1`, … that cover at least `bits` bits.
     pub fn new(builder: &mut Lowering, name: &str, shape: &Shape, bits: u32) -> Self {
-        let width = builder.limb_bits();
+        Self::of_width(builder, name, shape, bits, builder.limb_bits())
+    }
+
+    /// The same with limbs of `width` bits, which may need a range table of their own.
+    pub fn of_width(builder: &mut Lowering, name: &str, shape: &Shape, bits: u32, width: u32) -> Self {
+        let width = width.max(1);
         let count = bits.div_ceil(width).max(1);
         let tensors = (0..count).map(|k| builder.range_checked(&format!("{name}.{k}"), shape, width)).collect();
         Self { tensors, width }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use zkml_core::{AxisGroup, Bounds, BoundsError, Program, Residence, Shape, Table, TensorId, Witness};
+use zkml_core::{AxisGroup, AxisMap, Bounds, BoundsError, Program, Residence, Shape, Table, TensorId, View, Witness};
 use zkml_device::Column;
 
 use crate::Quantisation;
@@ -80,6 +80,20 @@ impl<'a> Lowering<'a> {
         self.output_residence
     }
 
+    /// The tensor whose cells, in row-major order, are those of `input`, and its shape: what stands behind
+    /// reshapes, or `input` itself. The batch axis is the same.
+    pub fn unshaped(&self, input: &Activation) -> (TensorId, Shape) {
+        let (mut tensor, mut shape) = (input.tensor, input.shape.clone());
+        while let Some(view) = self.program.view_of(tensor).filter(|view| is_reshape(view)) {
+            let Some(behind) = self.program.get(view.input) else { break };
+            if behind.shape.dims().first() != shape.dims().first() || behind.shape.dims().len() < 2 {
+                break;
+            }
+            (tensor, shape) = (view.input, behind.shape.clone());
+        }
+        (tensor, shape)
+    }
+
     /// Adds a tensor named `layer/name`.
     pub fn tensor(&mut self, name: &str, shape: &Shape, bounds: Bounds, residence: Residence) -> TensorId {
         self.program.tensor(self.scoped(name), shape.clone(), bounds, residence)
@@ -148,6 +162,14 @@ impl<'a> Lowering<'a> {
     }
 }
 
+/// True if the view keeps the row-major order of the cells.
+fn is_reshape(view: &View) -> bool {
+    let in_order = |axes: Vec<usize>| axes.iter().enumerate().all(|(i, &axis)| i == axis);
+    view.groups.iter().all(|g| g.map == AxisMap::Reshape)
+        && in_order(view.groups.iter().flat_map(|g| g.output.iter().copied()).collect())
+        && in_order(view.groups.iter().flat_map(|g| g.input.iter().copied()).collect())
+}
+
 /// Weights, and the derived parameters of a layer.
 #[derive(Debug)]
 pub(crate) struct Finished {
@@ -175,6 +197,13 @@ impl<'a> Recorder<'a> {
     /// Records values that are shared with other witnesses.
     pub(crate) fn share(&mut self, tensor: TensorId, values: &Arc<Column>) {
         self.witness.set(tensor, Arc::clone(values));
+    }
+
+    /// Records for `tensor` the values of `other`, which has the same cells in the same order.
+    pub(crate) fn same(&mut self, tensor: TensorId, other: TensorId) {
+        if let Some(values) = self.witness.get(other).cloned() {
+            self.witness.set(tensor, values);
+        }
     }
 
     pub(crate) fn into_witness(self) -> Witness {

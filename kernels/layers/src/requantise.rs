@@ -149,6 +149,25 @@ impl Rescaling {
         Err(no_multiplier(layer, limb_bits))
     }
 
+    /// For a sum of tensors with steps of their own: chooses one multiplier for each, which makes the accumulator
+    /// `Σ m_k·tensor_k`, and a common shift. The output's step is that of `target`; rounding each multiplier moves
+    /// no output by more than [`CHANNEL_ERROR`] of it.
+    pub fn plan_sum(
+        layer: &str,
+        summands: &[Accumulator],
+        target: Quantisation,
+        limb_bits: u32,
+    ) -> Result<(Arc<[i64]>, Self), LayerError> {
+        let count = summands.len() as i64;
+        let apart: Vec<_> = summands.iter().map(|a| Accumulator { proven: a.proven * count, ..*a }).collect();
+        let mut plan = Self::plan_channels(layer, &apart, target, limb_bits)?;
+        let multipliers = plan.channels.take().unwrap_or_default();
+        let largest = summands.iter().zip(multipliers.iter()).map(|(a, m)| a.honest * m).sum::<i64>();
+        plan.multiplier = 1;
+        plan.quotients = Bounds::new(plan.quotient(-largest), plan.quotient(largest));
+        Ok((multipliers, plan))
+    }
+
     /// `z` for an accumulator within its bounds; one multiplier.
     #[inline]
     pub fn quotient(&self, accumulator: i64) -> i64 {
@@ -236,6 +255,10 @@ impl Requantisation {
         rescaling: Rescaling,
     ) -> Result<Self, LayerError> {
         let clamping = rescaling.clamping();
+        if rescaling.shift == 0 || !rescaling.shift.is_multiple_of(builder.limb_bits()) {
+            let what = format!("a shift by {} is not made of limbs of {} bits", rescaling.shift, builder.limb_bits());
+            return Err(LayerError::parameter(builder.layer(), what));
+        }
         if clamping.proven_bits(shape.cells(), builder.limb_bits()) + rescaling.shift > MAX_MAGNITUDE_BITS {
             let what = format!(
                 "admissible inputs reach output {}, too far beyond {}; calibrate on a larger output, or use fewer bits",
@@ -267,9 +290,16 @@ impl Requantisation {
 
     /// Records scaled accumulators, quotients, remainders and outputs for unscaled accumulators; returns the outputs.
     pub fn record(&self, accumulators: &[i64], recorder: &mut Recorder) -> Vec<i64> {
+        if let Some(sum) = self.sum {
+            recorder.set(sum, accumulators.to_vec());
+        }
+        self.record_scaled(self.scale(accumulators), recorder)
+    }
+
+    /// The same for accumulators that are scaled already.
+    pub(crate) fn record_scaled(&self, scaled: Vec<i64>, recorder: &mut Recorder) -> Vec<i64> {
         let Rescaling { shift, clamp, .. } = self.rescaling;
         let half = 1_i64 << (shift - 1);
-        let scaled = self.scale(accumulators);
         let cells = || scaled.par_iter().with_min_len(JOB_CELLS);
         let remainders: Vec<i64> = cells().map(|&v| (v + half) & ((1 << shift) - 1)).collect();
         self.remainder.record(&remainders, recorder);
@@ -278,9 +308,6 @@ impl Requantisation {
         self.clamp.record(quotients, clamp, recorder);
         recorder.set(self.output, outputs.clone());
         recorder.set(self.scaled, scaled);
-        if let Some(sum) = self.sum {
-            recorder.set(sum, accumulators.to_vec());
-        }
         outputs
     }
 
@@ -299,4 +326,29 @@ impl Requantisation {
 /// The multiplier of each of `count` runs of cells.
 fn channels_of(channels: &[i64], count: usize) -> impl IndexedParallelIterator<Item = i64> {
     (0..count).into_par_iter().map(|i| channels[i % channels.len().max(1)])
+}
+
+#[cfg(test)]
+mod tests {
+    use zkml_core::{Program, Residence};
+
+    use super::*;
+
+    /// Limbs that cover more than `t` bits would admit `rem >= 2^t`, and with it another quotient.
+    #[test]
+    fn a_shift_that_is_not_made_of_limbs_is_refused() {
+        let shape = Shape::new([2, 3]).unwrap();
+        let output = Quantisation { bits: 8, scale: 1.0 };
+        let lower = |shift: u32| {
+            let mut program = Program::default();
+            let mut builder = Lowering::new(&mut program, "layer", 8, None, Residence::Committed);
+            let scaled = builder.value("accumulator", &shape, -1 << 30, 1 << 30);
+            let quotients = Bounds::new(-1000, 1000);
+            let rescaling =
+                Rescaling { multiplier: 1, channels: None, shift, quotients, output, clamp: output.bounds() };
+            Requantisation::lower(&mut builder, &shape, scaled, rescaling).map(|_| ())
+        };
+        assert!([8, 16].into_iter().all(|shift| lower(shift).is_ok()));
+        assert!([0, 1, 7, 9, 12, 20].into_iter().all(|shift| lower(shift).is_err()));
+    }
 }

@@ -24,26 +24,16 @@
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use zkml_core::{Bounds, Residence, Shape, Table, TensorId};
+use zkml_core::{Bounds, Shape, TensorId};
 
-use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, first, sole};
-use crate::limbs::Limbs;
+use crate::kernel::{FloatTensor, Kernel, KernelInfo, Step, accessors, first, sole};
 use crate::lowering::{Activation, Lowering, Recorder};
 use crate::requantise::{Accumulator, Requantisation, Rescaling};
+use crate::rsqrt::{ReciprocalRoot, Root, Row, largest_weighted};
 use crate::{LayerError, Quantisation};
 
-/// `a'` lies in `[2^WINDOW_BITS, 4·2^WINDOW_BITS)`.
-const WINDOW_BITS: u32 = 28;
-/// The largest `e` in `p = 2^e`.
-const MAX_EXPONENT: u32 = WINDOW_BITS / 2;
-/// `K = 2^K_BITS`.
-const K_BITS: u32 = 58;
-/// `r <= 2^ROOT_BITS`, reached at `a' = 2^28`.
-const ROOT_BITS: u32 = (K_BITS - WINDOW_BITS) / 2;
-/// `u` and `v` are below `(2r+1)·a' <= 2·sqrt(K·a') + a' < 2^45 + 2^30`.
-const SLACK_BITS: u32 = 46;
-/// `w = r·p <= 2^WEIGHT_BITS`.
-const WEIGHT_BITS: u32 = ROOT_BITS + MAX_EXPONENT;
+/// `a` stays below two to this power.
+const SUM_BITS: u32 = 30;
 /// Elements that one parallel job handles at least.
 const JOB_ELEMENTS: usize = 1 << 12;
 
@@ -75,7 +65,7 @@ impl RmsNorm {
         if !(self.eps.is_finite() && self.eps >= 0.0) {
             return refuse(format!("eps is {}; it must be finite and not negative", self.eps));
         }
-        let limit = 1_i64 << (WINDOW_BITS + 2);
+        let limit = 1_i64 << SUM_BITS;
         let room = limit / columns as i64;
         if columns as i64 >= limit >> (2 * (input.bits - 1)) {
             let most = (2..=input.bits).rev().find(|b| 1 << (2 * (b - 1)) < room);
@@ -95,43 +85,28 @@ impl RmsNorm {
         Ok(epsilon as i64)
     }
 
-    fn columns(&self, input: &Shape) -> Result<usize, LayerError> {
-        match *input.dims() {
-            [_, columns] if columns == self.gain.len() => Ok(columns),
-            [_, columns] => Err(LayerError::shape(
-                &self.name,
-                format!("the gain has {} values for rows of {columns}", self.gain.len()),
-            )),
-            _ => Err(LayerError::shape(&self.name, format!("the input is {input}; it must be [rows, n]"))),
-        }
-    }
-
     /// Quantised gain, and how accumulators become outputs.
     fn plan(&self, builder: &Lowering, columns: usize, input: Quantisation) -> Result<Plan, LayerError> {
         let epsilon = self.epsilon(columns, input)?;
         let quantisation = Quantisation::calibrate(&self.name, self.output_bits, &self.gain)?;
         let gain = quantisation.quantise(&self.gain);
         let largest_gain = gain.iter().map(|g| g.abs()).max().unwrap_or(0).max(1);
-        let root = (columns as f64).sqrt();
-        let worst = root * self.gain.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
+        let norm = (columns as f64).sqrt();
+        let worst = norm * self.gain.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
         let largest = builder.output_largest().filter(|&l| l > 0.0).unwrap_or(worst);
         let target = Quantisation::for_largest(&self.name, self.output_bits, largest)?;
+        let root = Root::new(&self.name, 1, (1 << SUM_BITS) - 1, builder.limb_bits())?;
+        // `w·|x|` is at most `2^29·|x|/sqrt(E + x²)`, which grows with `|x|`.
+        let extreme = f64::from(1 << (input.bits - 1));
+        let share = extreme / (epsilon as f64 + extreme * extreme).sqrt();
         let accumulator = Accumulator {
-            step: quantisation.scale * root / f64::from(1 << WEIGHT_BITS),
-            honest: largest_gain * largest_weighted(epsilon, input.bits),
-            proven: (largest_gain << WEIGHT_BITS) << (input.bits - 1),
+            step: quantisation.scale * norm / f64::from(root.scale_bits()).exp2(),
+            honest: largest_gain * largest_weighted(root, share).min(1 << root.scale_bits()),
+            proven: (largest_gain << root.weight_bits()) << (input.bits - 1),
         };
         let rescaling = Rescaling::plan(&self.name, accumulator, target, builder.limb_bits())?;
-        Ok(Plan { gain, largest_gain, epsilon, rescaling })
+        Ok(Plan { gain, largest_gain, epsilon, root, rescaling })
     }
-}
-
-/// Bound on `|x|·w` for admissible rows: `2^29·|x|/sqrt(E + x²)`, which grows with `|x|`.
-fn largest_weighted(epsilon: i64, input_bits: u32) -> i64 {
-    let largest = f64::from(1 << (input_bits - 1));
-    let bound = f64::from(1 << WEIGHT_BITS) * largest / (epsilon as f64 + largest * largest).sqrt();
-    // Two more than the real number: far beyond the rounding of its computation.
-    (bound.ceil() as i64 + 2).min(1 << WEIGHT_BITS)
 }
 
 #[derive(Debug)]
@@ -139,25 +114,16 @@ struct Plan {
     gain: Vec<i64>,
     largest_gain: i64,
     epsilon: i64,
+    root: Root,
     rescaling: Rescaling,
 }
 
 impl Kernel for RmsNorm {
-    fn info(&self) -> KernelInfo {
-        Self::INFO
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn limb_bits(&self) -> Option<u32> {
-        self.limb_bits
-    }
+    accessors!();
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
         let input = sole(&self.name, inputs)?;
-        self.columns(input).map(|_| input.clone())
+        row_length(&self.name, input, self.gain.len()).map(|_| input.clone())
     }
 
     fn float(&self, inputs: &[FloatTensor<'_>]) -> Vec<f64> {
@@ -175,26 +141,36 @@ impl Kernel for RmsNorm {
 
     fn lower(&self, builder: &mut Lowering, inputs: &[&Activation]) -> Result<(Activation, Box<dyn Step>), LayerError> {
         let input = *sole(&self.name, inputs)?;
-        let columns = self.columns(&input.shape)?;
+        let columns = row_length(&self.name, &input.shape, self.gain.len())?;
         let plan = self.plan(builder, columns, input.quantisation)?;
         builder.parameter("epsilon", &plan.epsilon);
         let rows = row_shape(&self.name, &input.shape)?;
         let sum = sum_of_squares(builder, &rows, input, columns, plan.epsilon)?;
-        let normalised = Normalisation::lower(builder, &rows, sum)?;
-        let root = InverseRoot::lower(builder, &rows, normalised.output)?;
-        let scaled = self.scaling(builder, &rows, input, &plan, root.root, normalised.power)?;
+        let root = ReciprocalRoot::lower(builder, &rows, sum, plan.root)?;
+        let scaled = self.scaling(builder, &rows, input, &plan, &root)?;
         let requantisation = Requantisation::lower(builder, &input.shape, scaled, plan.rescaling.clone())?;
         let output = Activation {
             tensor: requantisation.output(),
             shape: input.shape.clone(),
             quantisation: plan.rescaling.output,
         };
-        let integers = Integers { gain: plan.gain, epsilon: plan.epsilon, rescaling: plan.rescaling };
-        Ok((output, Box::new(LoweredRmsNorm { integers, normalised, root, requantisation })))
+        let Plan { gain, epsilon, rescaling, .. } = plan;
+        let integers = Integers { gain, epsilon, root: plan.root, rescaling };
+        Ok((output, Box::new(LoweredRmsNorm { integers, root, requantisation })))
     }
 }
 
-fn row_shape(layer: &str, input: &Shape) -> Result<Shape, LayerError> {
+/// Length of a row of `[rows, n]`, which has to be that of the gain.
+pub(crate) fn row_length(layer: &str, input: &Shape, gain: usize) -> Result<usize, LayerError> {
+    match *input.dims() {
+        [_, columns] if columns == gain => Ok(columns),
+        [_, columns] => Err(LayerError::shape(layer, format!("the gain has {gain} values for rows of {columns}"))),
+        _ => Err(LayerError::shape(layer, format!("the input is {input}; it must be [rows, n]"))),
+    }
+}
+
+/// The shape of one value per row.
+pub(crate) fn row_shape(layer: &str, input: &Shape) -> Result<Shape, LayerError> {
     let rows = input.dims().first().copied().unwrap_or(1);
     Shape::new([rows]).ok_or_else(|| LayerError::shape(layer, "the input has no rows"))
 }
@@ -215,81 +191,6 @@ fn sum_of_squares(
     Ok(sum)
 }
 
-/// R2: `a' = a·p²` in the window.
-#[derive(Debug)]
-struct Normalisation {
-    power: TensorId,
-    output: TensorId,
-    above: Limbs,
-    below: Limbs,
-}
-
-impl Normalisation {
-    fn lower(builder: &mut Lowering, rows: &Shape, sum: TensorId) -> Result<Self, LayerError> {
-        let (lo, hi) = (1_i64 << WINDOW_BITS, (1_i64 << (WINDOW_BITS + 2)) - 1);
-        let power = builder.tensor("power", rows, Bounds::new(1, 1 << MAX_EXPONENT), Residence::Committed);
-        let powers = (0..=MAX_EXPONENT).map(|e| 1 << e).collect();
-        let table = Table::listed(format!("powers-of-two[0,{MAX_EXPONENT}]"), vec![powers])
-            .ok_or_else(|| LayerError::parameter(builder.layer(), "the table of powers is malformed"))?;
-        builder.lookup("power", table, vec![vec![power]]);
-        let output = builder.value("normalised", rows, lo, hi);
-        builder.einsum("normalise", "b,b,b->b", output, &[sum, power, power])?;
-        let above = Limbs::new(builder, "above-window", rows, WINDOW_BITS + 2);
-        let below = Limbs::new(builder, "below-window", rows, WINDOW_BITS + 2);
-        builder.affine("window", output, above.terms(1), lo);
-        builder.affine("window", output, below.terms(-1), hi);
-        Ok(Self { power, output, above, below })
-    }
-
-    fn record(&self, rows: &[Row], recorder: &mut Recorder) {
-        recorder.set(self.power, rows.iter().map(|row| row.power).collect());
-        let above: Vec<i64> = rows.iter().map(|row| row.normalised - (1 << WINDOW_BITS)).collect();
-        let below: Vec<i64> = rows.iter().map(|row| (1 << (WINDOW_BITS + 2)) - 1 - row.normalised).collect();
-        self.above.record(&above, recorder);
-        self.below.record(&below, recorder);
-    }
-}
-
-/// R3: `r = floor(sqrt(K/a'))`.
-#[derive(Debug)]
-struct InverseRoot {
-    root: TensorId,
-    digits: Limbs,
-    complement: Limbs,
-    under: Limbs,
-    over: Limbs,
-}
-
-impl InverseRoot {
-    fn lower(builder: &mut Lowering, rows: &Shape, normalised: TensorId) -> Result<Self, LayerError> {
-        let largest = 1_i64 << ROOT_BITS;
-        let digits = Limbs::new(builder, "root", rows, ROOT_BITS + 1);
-        let complement = Limbs::new(builder, "root-complement", rows, ROOT_BITS + 1);
-        let root = builder.value("root", rows, 0, largest);
-        builder.affine("root", root, digits.terms(1), 0);
-        builder.affine("root", root, complement.terms(-1), largest);
-        let product = builder.value("root-product", rows, 0, largest << (WINDOW_BITS + 2));
-        builder.einsum("root-product", "b,b->b", product, &[root, normalised])?;
-        let square = builder.value("root-square", rows, 0, 1 << K_BITS);
-        builder.einsum("root-square", "b,b->b", square, &[root, product])?;
-        let under = Limbs::new(builder, "under", rows, SLACK_BITS);
-        let over = Limbs::new(builder, "over", rows, SLACK_BITS);
-        builder.affine("root-below", square, under.terms(-1), 1 << K_BITS);
-        let mut above = vec![(-2, product), (-1, normalised)];
-        above.extend(over.terms(1));
-        builder.affine("root-above", square, above, (1 << K_BITS) + 1);
-        Ok(Self { root, digits, complement, under, over })
-    }
-
-    fn record(&self, rows: &[Row], recorder: &mut Recorder) {
-        let column = |f: fn(&Row) -> i64| rows.iter().map(f).collect::<Vec<i64>>();
-        self.digits.record(&column(|row| row.root), recorder);
-        self.complement.record(&column(|row| (1 << ROOT_BITS) - row.root), recorder);
-        self.under.record(&column(Row::under), recorder);
-        self.over.record(&column(Row::over), recorder);
-    }
-}
-
 impl RmsNorm {
     /// R4 up to the accumulator: `acc = x·g·m·w`.
     fn scaling(
@@ -298,55 +199,18 @@ impl RmsNorm {
         rows: &Shape,
         input: &Activation,
         plan: &Plan,
-        root: TensorId,
-        power: TensorId,
+        root: &ReciprocalRoot,
     ) -> Result<TensorId, LayerError> {
         let multiplier = plan.rescaling.multiplier;
-        let weight = builder.value("weight", rows, 0, 1 << WEIGHT_BITS);
-        builder.einsum("weight", "b,b->b", weight, &[root, power])?;
-        let scaled_weight = builder.value("scaled-weight", rows, 0, multiplier << WEIGHT_BITS);
-        builder.affine("multiplier", scaled_weight, vec![(multiplier, weight)], 0);
+        let scaled_weight = root.scaled_weight(builder, rows, multiplier)?;
         let columns =
             Shape::new([plan.gain.len()]).ok_or_else(|| LayerError::shape(&self.name, "the gain is empty"))?;
         let gain_bounds = Bounds::new(-plan.largest_gain, plan.largest_gain);
         let gain = builder.fixed("gain", &columns, gain_bounds, plan.gain.clone());
-        let most = (multiplier * plan.largest_gain) << (WEIGHT_BITS + input.quantisation.bits - 1);
+        let most = (multiplier * plan.largest_gain) << (plan.root.weight_bits() + input.quantisation.bits - 1);
         let accumulator = builder.value("accumulator", &input.shape, -most, most);
         builder.einsum("scale", "bi,i,b->bi", accumulator, &[input.tensor, gain, scaled_weight])?;
         Ok(accumulator)
-    }
-}
-
-/// The unique integers of one row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Row {
-    power: i64,
-    normalised: i64,
-    root: i64,
-}
-
-impl Row {
-    /// For `1 <= a < 2^30`.
-    fn new(a: i64) -> Self {
-        let bits = i64::BITS - a.leading_zeros();
-        let exponent = (WINDOW_BITS + 2).saturating_sub(bits) / 2;
-        let normalised = a << (2 * exponent);
-        Self { power: 1 << exponent, normalised, root: ((1_i64 << K_BITS) / normalised).isqrt() }
-    }
-
-    /// `u = K - r²a'`.
-    fn under(&self) -> i64 {
-        (1 << K_BITS) - self.root * self.root * self.normalised
-    }
-
-    /// `v = (2r+1)a' - 1 - u`.
-    fn over(&self) -> i64 {
-        (2 * self.root + 1) * self.normalised - 1 - self.under()
-    }
-
-    /// `w`.
-    fn weight(&self) -> i64 {
-        self.root * self.power
     }
 }
 
@@ -355,12 +219,13 @@ impl Row {
 struct Integers {
     gain: Vec<i64>,
     epsilon: i64,
+    root: Root,
     rescaling: Rescaling,
 }
 
 impl Integers {
     fn row(&self, row: &[i64]) -> Row {
-        Row::new(self.epsilon + row.iter().map(|x| x * x).sum::<i64>())
+        self.root.row(self.epsilon + row.iter().map(|x| x * x).sum::<i64>())
     }
 
     fn min_rows(&self) -> usize {
@@ -371,8 +236,7 @@ impl Integers {
 #[derive(Debug)]
 struct LoweredRmsNorm {
     integers: Integers,
-    normalised: Normalisation,
-    root: InverseRoot,
+    root: ReciprocalRoot,
     requantisation: Requantisation,
 }
 
@@ -398,7 +262,6 @@ impl Step for LoweredRmsNorm {
         let columns = gain.len();
         let chunks = || input.par_chunks(columns).with_min_len(self.integers.min_rows());
         let rows: Vec<Row> = chunks().map(|row| self.integers.row(row)).collect();
-        self.normalised.record(&rows, recorder);
         self.root.record(&rows, recorder);
         let accumulators: Vec<i64> = chunks()
             .zip(&rows)

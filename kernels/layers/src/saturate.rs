@@ -3,20 +3,19 @@
 //! **By table.** `z` is committed and `(z, y)` looked up among all pairs `(z, clamp(z, lo, hi))` with
 //! `-2^(c-1) <= z < 2^(c-1)`: one lookup per cell, `2^c` rows.
 //!
-//! **By excess.** `z` is not committed; `y`, a side `s` and an excess `e` are, and `z = y + 2se - e`:
+//! **By excess.** `z` is not committed; `y`, a side `s` and limbs `e_k` are, and `z = y + 2sd - d`:
 //!
 //! | | relation | proven for every accepted witness |
 //! |---|---|---|
 //! | X1 | `(s, y)` in the table `{0, 1} × [lo, hi]` | `lo <= y <= hi`; `s` is 0 or 1 |
-//! | X2 | `e = Σ_k 2^(l·k)·e_k`, limbs in range | `e >= 0` |
-//! | X3 | `over = s·e`; `reached = lo·e + (hi-lo)·over`; `reached = e·y` | `e·(y - bound) = 0`, `bound` being `lo` for `s = 0` and `hi` for `s = 1` |
+//! | X2 | `d = s + Σ_k 2^(l·k)·e_k`, limbs in range | `d >= s >= 0` |
+//! | X3 | `over = s·d`; `reached = lo·d + (hi-lo)·over`; `reached = d·y` | `d·(y - bound) = 0`, `bound` being `lo` for `s = 0` and `hi` for `s = 1` |
 //!
-//! So `e > 0` only if `y` is the bound of its side. `z > hi` needs `2se - e > 0`, hence `s = 1`, `e > 0`, `y = hi`;
-//! `z < lo` likewise gives `y = lo`; for `lo <= z <= hi`, `e > 0` would put `z` strictly outside, so `e = 0` and
-//! `y = z`. Thus `y = clamp(z)` is unique, and so is `e`; `s` is free where `e = 0`, and says nothing there.
-//! All of this needs `|e·y| + |reached| < p`, which [`zkml_core::Program::check`] derives from the limbs and the
-//! table. Cost: `k + 1` lookups, `k + 1` committed cells besides `y`, and two products per cell for `k` limbs of
-//! excess; the table has `2·(hi - lo + 1)` rows, however far quotients reach.
+//! So `s = 1` means `d >= 1`, `y = hi` and `z = hi + d > hi`. And `s = 0` means `z = y - d`: either `d = 0` and `z = y`, or
+//! `y = lo` and `z < lo`. The three cases exclude each other, so `y = clamp(z)`, `s` and `d` are unique. All of this
+//! needs `|d·y| + |reached| < p`, which [`zkml_core::Program::check`] derives from the limbs and the table. Cost: `k + 1`
+//! lookups, `k + 1` committed cells besides `y`, and two products per cell for `k` limbs; the table has
+//! `2·(hi - lo + 1)` rows, however far quotients reach.
 //!
 //! The table costs less if there are many cells, the excess if there are few or if quotients reach far: sums of
 //! thousands of products have a worst case that is far beyond what a calibration sample shows, and a complete
@@ -33,7 +32,7 @@ use crate::lowering::{Lowering, Recorder, letters};
 const MAX_TABLE_BITS: u32 = 18;
 /// Tables of so few bits are not worth avoiding.
 const SMALL_TABLE_BITS: u32 = 12;
-/// `e·y` and `reached` stay below two to this power.
+/// `d·y` and `reached` stay below two to this power.
 const MAX_PRODUCT_BITS: u32 = 60;
 /// Cells that one parallel job handles at least.
 const JOB_CELLS: usize = 1 << 13;
@@ -76,10 +75,22 @@ impl Clamping {
         if self.by_table(cells, limb_bits) {
             self.bits() - 1
         } else {
-            // |y + 2·over - e|, as interval arithmetic sees it.
+            // |y + 2·over - d|, as interval arithmetic sees it.
             let output = bits(self.clamp.hi.max(-self.clamp.lo));
             (self.excess_bits().next_multiple_of(limb_bits) + 1).max(output) + 1
         }
+    }
+}
+
+impl Clamping {
+    /// All pairs `(z, clamp(z))` of `c` bits.
+    fn table(&self, layer: &str) -> Result<Table, LayerError> {
+        let Bounds { lo, hi } = self.clamp;
+        let half = 1_i64 << (self.bits() - 1);
+        let outputs = (-half..half).map(|z| z.clamp(lo, hi)).collect();
+        let name = format!("clamp[{},{half})->[{lo},{hi}]", -half);
+        Table::listed(name, vec![(-half..half).collect(), outputs])
+            .ok_or_else(|| LayerError::parameter(layer, "the clamp table is too large"))
     }
 }
 
@@ -91,10 +102,14 @@ fn bits(value: i64) -> u32 {
 /// The tensors of one lowered clamping.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Clamp {
-    Table { quotient: TensorId },
+    /// The quotient, if it is committed for this.
+    Table {
+        quotient: Option<TensorId>,
+    },
     Excess(Excess),
 }
 
+/// The tensors of X1 to X3.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Excess {
     limbs: Limbs,
@@ -114,25 +129,38 @@ impl Clamp {
     ) -> Result<(Self, Vec<(i64, TensorId)>), LayerError> {
         if !clamping.by_table(shape.cells(), builder.limb_bits()) {
             let excess = Excess::lower(builder, shape, output, clamping)?;
-            let terms = vec![(1, output), (2, excess.over), (-1, excess.total)];
+            let terms = excess.terms(output);
             return Ok((Self::Excess(excess), terms));
         }
-        let Bounds { lo, hi } = clamping.clamp;
         let half = 1_i64 << (clamping.bits() - 1);
         let quotient = builder.tensor("quotient", shape, Bounds::new(-half, half - 1), Residence::Committed);
-        let outputs = (-half..half).map(|z| z.clamp(lo, hi)).collect();
-        let name = format!("clamp[{},{half})->[{lo},{hi}]", -half);
-        let table = Table::listed(name, vec![(-half..half).collect(), outputs])
-            .ok_or_else(|| LayerError::parameter(builder.layer(), "the clamp table is too large"))?;
-        builder.lookup("clamp", table, vec![vec![quotient, output]]);
+        builder.lookup("clamp", clamping.table(builder.layer())?, vec![vec![quotient, output]]);
         builder.parameter("clamp bits", &clamping.bits());
-        Ok((Self::Table { quotient }, vec![(1, quotient)]))
+        Ok((Self::Table { quotient: Some(quotient) }, vec![(1, quotient)]))
+    }
+
+    /// Emits the relations between `output` and a quotient that exists already.
+    pub(crate) fn of_tensor(
+        builder: &mut Lowering,
+        shape: &Shape,
+        quotient: TensorId,
+        output: TensorId,
+        clamping: Clamping,
+    ) -> Result<Self, LayerError> {
+        if clamping.by_table(shape.cells(), builder.limb_bits()) {
+            builder.lookup("clamp", clamping.table(builder.layer())?, vec![vec![quotient, output]]);
+            return Ok(Self::Table { quotient: None });
+        }
+        let excess = Excess::lower(builder, shape, output, clamping)?;
+        builder.affine("clamp", quotient, excess.terms(output), 0);
+        Ok(Self::Excess(excess))
     }
 
     /// Records everything but the output.
     pub(crate) fn record(&self, quotients: Vec<i64>, clamp: Bounds, recorder: &mut Recorder) {
         match self {
-            Self::Table { quotient } => recorder.set(*quotient, quotients),
+            Self::Table { quotient: Some(quotient) } => recorder.set(*quotient, quotients),
+            Self::Table { quotient: None } => {}
             Self::Excess(excess) => excess.record(&quotients, clamp, recorder),
         }
     }
@@ -146,10 +174,12 @@ impl Excess {
             let what = format!("admissible inputs reach output {}, too far beyond {hi}", clamping.quotients.hi);
             return Err(LayerError::parameter(builder.layer(), what));
         }
-        let most = limbs.bounds().hi;
-        let excess = builder.value("excess", shape, 0, most);
-        builder.affine("excess", excess, limbs.terms(1), 0);
+        let most = limbs.bounds().hi + 1;
         let side = builder.tensor("side", shape, Bounds::new(0, 1), Residence::Committed);
+        let excess = builder.value("excess", shape, 0, most);
+        let mut terms = limbs.terms(1);
+        terms.push((1, side));
+        builder.affine("excess", excess, terms, 0);
         let pairs =
             |column: fn(i64, i64) -> i64| (0..2).flat_map(move |s| (lo..=hi).map(move |y| column(s, y))).collect();
         let table = Table::listed(format!("{{0,1}}×[{lo},{hi}]"), vec![pairs(|s, _| s), pairs(|_, y| y)])
@@ -166,11 +196,17 @@ impl Excess {
         Ok(Self { limbs, total: excess, side, over, reached })
     }
 
+    /// `z = y + 2·over - d`.
+    fn terms(&self, output: TensorId) -> Vec<(i64, TensorId)> {
+        vec![(1, output), (2, self.over), (-1, self.total)]
+    }
+
     fn record(&self, quotients: &[i64], clamp: Bounds, recorder: &mut Recorder) {
         let Bounds { lo, hi } = clamp;
         let cells = || quotients.par_iter().with_min_len(JOB_CELLS);
         let excess: Vec<i64> = cells().map(|&z| (z - z.clamp(lo, hi)).abs()).collect();
-        self.limbs.record(&excess, recorder);
+        let digits: Vec<i64> = cells().zip(&excess).map(|(&z, d)| d - i64::from(z > hi)).collect();
+        self.limbs.record(&digits, recorder);
         recorder.set(self.side, cells().map(|&z| i64::from(z > hi)).collect());
         recorder.set(self.over, cells().map(|&z| (z - hi).max(0)).collect());
         recorder.set(self.reached, cells().map(|&z| (z - z.clamp(lo, hi)).abs() * z.clamp(lo, hi)).collect());

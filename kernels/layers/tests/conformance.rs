@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use zkml_core::{Goldilocks, Program, Residence, Slot, TensorId, Witness};
+use zkml_core::{Goldilocks, Program, Residence, Shape, Slot, TensorId, Witness};
 use zkml_device::Device;
 use zkml_layers::{KERNELS, Lowered, lower};
 use zkml_model::{Assignment, Plan, ProvingKey, Statement, public_bytes};
@@ -108,9 +108,14 @@ fn no_changed_cell_is_proven() {
 #[test]
 fn a_proof_of_one_network_is_none_of_its_relatives() {
     for family in relatives() {
+        let shapes = |small| -> Vec<Shape> {
+            lowered(small).0.program.tensors().iter().map(|tensor| tensor.shape.clone()).collect()
+        };
+        let expected = shapes(&family[0]);
         let made: Vec<[Vec<u8>; 3]> = family
             .iter()
             .map(|small| {
+                assert_eq!(shapes(small), expected, "{} is no relative of {}", small.name, family[0].name);
                 let (lowered, witness) = lowered(small);
                 files(&lowered.program, ["sumcheck", "logup-gkr"], &witness, &witness).expect("it proves")
             })

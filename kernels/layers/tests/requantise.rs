@@ -178,7 +178,7 @@ mod forgeries {
         put_at(lowered, witness, "dense/excess", cell, excess);
         put_at(lowered, witness, "dense/over", cell, side * excess);
         put_at(lowered, witness, "dense/reached", cell, -128 * excess + 255 * side * excess);
-        put_limbs_at(lowered, witness, "dense/excess", cell, excess)
+        put_limbs_at(lowered, witness, "dense/excess", cell, excess - side)
     }
 
     fn quotient(lowered: &Lowered, witness: &Witness, cell: usize) -> i64 {
@@ -242,13 +242,17 @@ mod forgeries {
         }
     }
 
-    /// The side is free exactly where there is no excess, and changes nothing there.
+    /// Without excess the side is 0: 1 stands for an excess of at least 1.
     #[test]
-    fn the_side_without_excess_says_nothing() {
-        let (lowered, mut witness) = honest();
+    fn the_side_without_excess() {
+        let (lowered, witness) = honest();
         let y = values(&lowered, &witness, "dense/output")[2];
-        continue_with(&lowered, &mut witness, 2, y, 1, 0);
-        zkml_layers::check_witness::<Goldilocks>(&lowered.program, &witness).unwrap();
+        let mut forged = witness.clone();
+        let last = continue_with(&lowered, &mut forged, 2, y, 1, 0);
+        refused_by_lookup(&lowered, &forged, &last);
+        let mut forged = witness;
+        put_at(&lowered, &mut forged, "dense/side", 2, 1);
+        refused_by_equation(&lowered, &forged, "dense/excess");
     }
 
     #[test]

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::shape::log2_ceil;
 use crate::{Shape, TensorId, mle};
 
-/// Most addresses that the verifier is willing to walk for one group of axes.
-const MAX_ADDRESSES: usize = 1 << 24;
+/// Most addresses that the verifier is willing to walk for all views of a program, once each.
+pub(crate) const MAX_ADDRESSES: usize = 1 << 24;
 /// Largest stride, dilation and offset.
 const MAX_STEP: usize = 1 << 20;
 
@@ -130,9 +130,22 @@ impl AxisGroup {
                 }
             }
         }
-        let addresses = own.iter().product::<usize>().max(theirs.iter().product());
-        (!self.is_free(output, input) && addresses > MAX_ADDRESSES)
-            .then(|| format!("a group of {addresses} addresses is too large for the verifier"))
+        None
+    }
+
+    /// Addresses, or input indices if there are more, that the verifier walks to evaluate the matrix.
+    fn work(&self, output: &Shape, input: &Shape) -> usize {
+        let cells = |shape: &Shape, axes: &[usize]| lengths(shape, axes).iter().product::<usize>();
+        if self.is_free(output, input) { 0 } else { cells(output, &self.output).max(cells(input, &self.input)) }
+    }
+
+    /// True if some address lies outside the input. Addresses grow with position and tap: the first and the last decide.
+    fn fills(&self, output: &Shape, input: &Shape) -> bool {
+        let AxisMap::Window { stride, dilation, offset } = self.map else { return false };
+        let (own, theirs) = (lengths(output, &self.output), lengths(input, &self.input));
+        let last = |axis: usize| own.get(axis).map_or(0, |n| n.saturating_sub(1) as i128);
+        let reach = stride as i128 * last(0) + dilation as i128 * last(1) + i128::from(offset);
+        offset < 0 || reach >= theirs.iter().product::<usize>() as i128
     }
 }
 
@@ -156,8 +169,12 @@ impl View {
 
     /// True if some cell of the output lies outside the input.
     pub fn fills(&self, output: &Shape, input: &Shape) -> bool {
-        let windows = self.groups.iter().filter(|g| g.map != AxisMap::Reshape);
-        windows.into_iter().any(|g| g.addresses(output, input).any(|a| a.is_none()))
+        self.groups.iter().any(|group| group.fills(output, input))
+    }
+
+    /// Addresses that the verifier walks for one claim; nothing for groups that only rename coordinates.
+    pub fn work(&self, output: &Shape, input: &Shape) -> usize {
+        self.groups.iter().map(|group| group.work(output, input)).fold(0, usize::saturating_add)
     }
 
     /// The coordinates of a group's output axes, from a point of the output.

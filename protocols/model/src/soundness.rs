@@ -34,14 +34,8 @@ impl SoundnessReport {
 pub(crate) fn report<S: CommittedSuite>(plan: &Plan<S>) -> SoundnessReport {
     let claims = claim_bounds(plan);
     let field = S::challenge_bits();
-    let mut own: Vec<ErrorTerm> = plan
-        .summary()
-        .into_iter()
-        .flat_map(|relation| {
-            let scope = relation.scope;
-            relation.terms.into_iter().map(move |t| ErrorTerm { name: format!("{scope}/{}", t.name), ..t })
-        })
-        .collect();
+    let mut own: Vec<ErrorTerm> =
+        (0..plan.program().relations().len()).map(RelationId).flat_map(|id| relation_terms(plan, id)).collect();
     let points: usize = plan.constraint_shapes().iter().map(zkml_core::Shape::variables).sum();
     own.push(ErrorTerm::over_field("constraints/points", points as f64, field));
     own.push(ErrorTerm::over_field("merged claims", merge_numerator(plan, &claims), field));
@@ -73,6 +67,12 @@ pub(crate) fn report<S: CommittedSuite>(plan: &Plan<S>) -> SoundnessReport {
         .filter(|t| t.log2_error != f64::NEG_INFINITY)
         .collect();
     SoundnessReport { bits: total_bits(&terms), terms, regime, wanted: plan.statement().security_bits }
+}
+
+/// The terms of a relation's protocol.
+fn relation_terms<S: CommittedSuite>(plan: &Plan<S>, id: RelationId) -> Vec<ErrorTerm> {
+    let (Some(protocol), Some(instance)) = (plan.protocol(id), plan.instance(id)) else { return Vec::new() };
+    prefixed(instance.relation.scope(), protocol.soundness(&instance)).collect()
 }
 
 fn prefixed(prefix: &str, terms: Vec<ErrorTerm>) -> impl Iterator<Item = ErrorTerm> {
@@ -137,8 +137,9 @@ fn add_claims<S: CommittedSuite>(
     }
     let per_input = |tensor: TensorId| match relation {
         Relation::Einsum(_) => 1,
-        Relation::View(_) if incoming > MAX_VIEW_CLAIMS => 1,
-        Relation::Affine(_) | Relation::View(_) => incoming,
+        // There may be fewer claims than counted, and then they are reduced one by one.
+        Relation::View(_) => incoming.min(MAX_VIEW_CLAIMS),
+        Relation::Affine(_) => incoming,
         Relation::Lookup(_) => plan.shape(tensor).block_count(),
     };
     for tensor in relation.inputs() {

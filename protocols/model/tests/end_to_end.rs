@@ -1,12 +1,15 @@
 //! A small requantised dense layer through the whole driver: every protocol, every suite, and what a verifier must
 //! refuse.
 
+mod common;
+
+use common::{accepts, prove, statement};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use zkml_commitment::CommittedSuite;
 use zkml_core::{Bn254, Bounds, Goldilocks, Goldilocks3, Program, Residence, Shape, Table, TensorId, Witness};
 use zkml_device::Device;
-use zkml_model::{Assignment, Plan, PlanError, ProvingKey, Statement, public_bytes};
+use zkml_model::{Plan, PlanError, ProvingKey, public_bytes};
 use zkml_registry::Registry;
 
 const ROWS: usize = 3;
@@ -68,16 +71,6 @@ fn witness(layer: &Layer, outputs: usize, seed: u64) -> Witness {
     witness
 }
 
-fn statement<S: CommittedSuite>(program: &Program, einsum: &str, lookup: &str) -> Statement {
-    Statement {
-        suite: S::ID.to_owned(),
-        program: program.clone(),
-        assignments: Statement::assign(program, &Assignment::new(einsum), &Assignment::new(lookup)),
-        security_bits: S::SECURITY_BITS,
-        allow_weak: false,
-    }
-}
-
 /// Key, public values and proof as bytes.
 fn files<S: CommittedSuite>(einsum: &str, lookup: &str, outputs: usize, seed: u64) -> [Vec<u8>; 3]
 where
@@ -85,25 +78,13 @@ where
 {
     let layer = layer(outputs);
     let witness = witness(&layer, outputs, seed);
-    let plan = Plan::<S>::new(statement::<S>(&layer.program, einsum, lookup), &Registry).unwrap();
-    let key = ProvingKey::new(plan, &witness).unwrap();
-    let proof = zkml_model::prove(&key, &witness, Device::Cpu).unwrap();
-    assert_eq!(proof.breakdown.iter().map(|s| s.bytes).sum::<usize>() + 40, proof.bytes.len());
-    let public = public_bytes(&layer.program, &witness).unwrap();
-    [key.verifying_bytes().to_vec(), public, proof.bytes]
-}
-
-fn accepts<S: CommittedSuite>([key, public, proof]: &[Vec<u8>; 3]) -> bool
-where
-    Registry: zkml_core::ProtocolSet<S>,
-{
-    zkml_model::verify::<S>(key, public, proof, &Registry).is_ok()
+    prove::<S>(&layer.program, &witness, einsum, lookup)
 }
 
 #[test]
 fn every_protocol_in_every_slot_proves_the_layer() {
     for einsum in ["sumcheck", "logkr", "reveal"] {
-        for lookup in ["logup-gkr", "logkr", "reveal"] {
+        for lookup in ["logup-gkr", "logkr", "lasso", "reveal"] {
             assert!(accepts::<Goldilocks>(&files::<Goldilocks>(einsum, lookup, OUTPUTS, 1)), "{einsum} {lookup}");
             assert!(accepts::<Goldilocks3>(&files::<Goldilocks3>(einsum, lookup, OUTPUTS, 2)), "{einsum} {lookup}");
             assert!(accepts::<Bn254>(&files::<Bn254>(einsum, lookup, OUTPUTS, 8)), "{einsum} {lookup}");

@@ -1,6 +1,9 @@
 //! A small convolution and a dense layer over its flattened output through the whole driver: a window and a reshape that
 //! nobody holds, a transposed public output, and what a verifier must refuse.
 
+mod common;
+
+use common::{accepts, prove, statement};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use zkml_commitment::CommittedSuite;
@@ -8,7 +11,7 @@ use zkml_core::{
     AxisGroup, AxisMap, Bounds, Goldilocks, Goldilocks3, Program, Relation, Residence, Shape, Table, TensorId, Witness,
 };
 use zkml_device::Device;
-use zkml_model::{Assignment, Plan, ProvingKey, Statement, public_bytes};
+use zkml_model::{Plan, ProvingKey, public_bytes};
 use zkml_registry::Registry;
 
 /// Input `[ROWS, CHANNELS, SIDE, SIDE]`, filters 3 × 3 with padding 1 and stride 2.
@@ -145,16 +148,6 @@ fn witness(tensors: &Tensors, spec: &Network, seed: u64) -> Witness {
     witness
 }
 
-fn statement<S: CommittedSuite>(program: &Program, einsum: &str, lookup: &str) -> Statement {
-    Statement {
-        suite: S::ID.to_owned(),
-        program: program.clone(),
-        assignments: Statement::assign(program, &Assignment::new(einsum), &Assignment::new(lookup)),
-        security_bits: S::SECURITY_BITS,
-        allow_weak: false,
-    }
-}
-
 /// Key, public values and proof as bytes. No tensor that a view or an einsum defines is in the witness.
 fn files<S: CommittedSuite>(einsum: &str, lookup: &str, spec: &Network, seed: u64) -> [Vec<u8>; 3]
 where
@@ -162,18 +155,7 @@ where
 {
     let tensors = network(spec);
     let witness = witness(&tensors, spec, seed);
-    let plan = Plan::<S>::new(statement::<S>(&tensors.program, einsum, lookup), &Registry).unwrap();
-    let key = ProvingKey::new(plan, &witness).unwrap();
-    let proof = zkml_model::prove(&key, &witness, Device::Cpu).unwrap();
-    let public = public_bytes(&tensors.program, &witness).unwrap();
-    [key.verifying_bytes().to_vec(), public, proof.bytes]
-}
-
-fn accepts<S: CommittedSuite>([key, public, proof]: &[Vec<u8>; 3]) -> bool
-where
-    Registry: zkml_core::ProtocolSet<S>,
-{
-    zkml_model::verify::<S>(key, public, proof, &Registry).is_ok()
+    prove::<S>(&tensors.program, &witness, einsum, lookup)
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn rows<S: Suite>() -> Vec<Row<S>> {
         row(|_| Ok(zkml_sumcheck::Sumcheck)),
         row(|_| Ok(zkml_logup_gkr::LogupGkr)),
         row(zkml_logkr::LogKr::from_options),
+        row(zkml_lasso::Lasso::from_options),
     ]
 }
 

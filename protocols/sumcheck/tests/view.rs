@@ -304,6 +304,86 @@ fn windows_are_read_from_behind_as_counted() {
     }
 }
 
+/// A grouped convolution: the view splits the channels, `[b, c, h, w]` to `[b, g, c, i, u, j, v]`, aligned or not. The
+/// window is not gathered (the claim on it costs no more than reading the input), and nothing else changes.
+#[test]
+fn windows_of_split_channels_are_read_from_behind_as_counted() {
+    type S = Goldilocks;
+    let mut rng = StdRng::seed_from_u64(SEED);
+    for (groups, own, filters) in [(3, 4, 2), (4, 1, 1), (2, 3, 5), (1, 6, 2)] {
+        let (dims, rest) = ([2, groups, own, 6, 3, 4, 2], [6, 7]);
+        let (input, output) = (shape(&[2, groups * own, rest[0], rest[1]]), shape(&dims));
+        let axes = vec![
+            AxisGroup::same(0, 0),
+            group(&[1, 2], &[1], AxisMap::Reshape),
+            group(&[3, 4], &[2], window(1, 1, -1)),
+            group(&[5, 6], &[3], window(2, 1, -1)),
+        ];
+        let result = shape(&[2, groups, filters, 6, 4]);
+        let x = draw(&mut rng, input.cells());
+        let w = draw(&mut rng, groups * filters * own * 6);
+        let mut proofs = Vec::new();
+        let mut products = Vec::new();
+        for behind in [true, false] {
+            let mut program = Program::default();
+            let small = Bounds::new(-128, 127);
+            let source = program.tensor("x", input.clone(), small, Residence::Public);
+            let residence = if behind { Residence::Virtual } else { Residence::Public };
+            let p = program.tensor("p", output.clone(), small, residence);
+            let weight = program.tensor("w", shape(&[groups, filters, own, 3, 2]), small, Residence::Public);
+            let sums = Bounds::new(i64::MIN / 4, i64::MAX / 4);
+            let y = program.tensor("y", result.clone(), sums, Residence::Virtual);
+            let view = program.view("test/window", p, source, axes.clone());
+            let Relation::View(view) = program.relations()[view.0].clone() else { unreachable!() };
+            assert_eq!(view.fault(&output, &input), None);
+            let mut witness = Witness::default();
+            witness.set_i64(&program, source, x.clone());
+            witness.set_i64(&program, weight, w.clone());
+            let cells: Vec<i64> =
+                view.cells(&output, &input).into_iter().map(|place| place.map_or(0, |place| x[place])).collect();
+            if !behind {
+                witness.set_i64(&program, p, cells.clone());
+            }
+            let einsum = program.einsum("test/sum", "bgciujv,gocuv->bgoij", y, &[p, weight]).unwrap();
+            let instance = Instance { program: &program, relation: &program.relations()[einsum.0], advice: &[] };
+            let point: Vec<_> = {
+                let mut points = StdRng::seed_from_u64(SEED + 2);
+                (0..result.variables()).map(|_| random::<S>(&mut points)).collect()
+            };
+            let value = mle::evaluate(&result, &point, |cell| {
+                let y = indices(&result, cell);
+                let taps = (0..own).flat_map(|c| (0..3).flat_map(move |u| (0..2).map(move |v| (c, u, v))));
+                let product = |(c, u, v)| {
+                    let at = flat(&output, &[y[0], y[1], c, y[3], u, y[4], v]);
+                    cells[at] * w[(((y[1] * filters + y[2]) * own + c) * 3 + u) * 2 + v]
+                };
+                S::from_i64(taps.map(product).sum())
+            });
+            let claim = Claim::new(y, point, value);
+            let mut prover = ProverTranscript::<S>::new();
+            let counted = count::snapshot();
+            let claims = Sumcheck.prove(&instance, &witness, Some(&claim), &mut prover, Device::Cpu).unwrap();
+            let counted = count::snapshot().since(counted);
+            let predicted = LayerVerifier::<S>::cost(&Sumcheck, &instance);
+            products.push(predicted.base_ext_mul);
+            if counted.ext_mul > 0 {
+                let off =
+                    (counted.ext_mul + counted.base_ext_mul) as f64 / (predicted.ext_mul + predicted.base_ext_mul);
+                assert!((0.95..1.05).contains(&off), "{groups} groups of {own}, behind {behind}: {off}");
+            }
+            let truth = mle::evaluate(&output, &claims[0].point, |i| S::from_i64(cells[i]));
+            assert_eq!((claims[0].tensor, claims[0].value), (p, truth), "{groups} groups of {own}, seed {SEED}");
+            let proof = prover.finish().0;
+            let mut verifier = VerifierTranscript::<S>::new(&proof);
+            assert_eq!(Sumcheck.verify(&instance, Some(&claim), &mut verifier).as_ref(), Ok(&claims));
+            proofs.push((proof, claims));
+        }
+        assert_eq!(proofs[0], proofs[1], "{groups} groups of {own}");
+        // The first pass reads the input's cells, not the window's.
+        assert!(products[0] < products[1], "{groups} groups of {own}: {products:?}");
+    }
+}
+
 /// One output cell of a convolution over window cells `[b, c, i, u, j, v]`, or the window's plain sum by channel.
 fn convolve(y: &[usize], window: &Shape, cells: &[i64], weighted: bool, weights: &[i64]) -> i64 {
     let (channels, rows, columns) = (window.dims()[1], window.dims()[3], window.dims()[5]);

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::choice;
 use super::error::nearest;
 use super::path::KeyPath;
 use super::tree::Tree;
@@ -21,13 +22,21 @@ pub(crate) struct Fault {
     pub(crate) allowed: String,
     /// The allowed value nearest to the one found.
     pub(crate) nearest: Option<Box<str>>,
+    /// True if every part is right but no protocol proves the combination.
+    pub(crate) unsupported: bool,
 }
 
 impl Fault {
     /// A fault of a value.
     pub(crate) fn value(path: &KeyPath, problem: impl Into<String>, found: String, allowed: impl Into<String>) -> Self {
         let (problem, allowed) = (problem.into(), allowed.into());
-        Self { path: path.clone(), at_key: false, problem, found, allowed, nearest: None }
+        Self { path: path.clone(), at_key: false, problem, found, allowed, nearest: None, unsupported: false }
+    }
+
+    /// The same fault, of a combination that no protocol proves.
+    #[must_use]
+    pub(crate) fn unsupported(self) -> Self {
+        Self { unsupported: true, ..self }
     }
 
     /// A name that is none of the known ones.
@@ -118,6 +127,10 @@ impl<'a> Checker<'a> {
         let noun = title.filter(|_| path.segments().len() > 1).unwrap_or("key");
         let properties = schema.get("properties").and_then(Value::as_object);
         let known: Vec<&str> = properties.into_iter().flat_map(Map::keys).map(String::as_str).collect();
+        if let Some(reason) = misfit(schema, key) {
+            let fault = Fault::value(path, reason, format!("`{key}`"), known.join(", "));
+            return self.faults.push(Fault { at_key: true, ..fault.unsupported() });
+        }
         let problem = format!("unknown {noun} `{path}`");
         let fault = Fault::name(path, noun, key, &known);
         self.faults.push(Fault { problem, at_key: true, ..fault });
@@ -132,6 +145,16 @@ impl<'a> Checker<'a> {
                 format!("`{path}` is too short"),
                 found,
                 format!("{least} or more items"),
+            ));
+        }
+        let most = schema.get("maxItems").and_then(Value::as_u64).unwrap_or(u64::MAX);
+        if (items.len() as u64) > most {
+            let found = format!("a list of {}", items.len());
+            self.faults.push(Fault::value(
+                path,
+                format!("`{path}` is too long"),
+                found,
+                format!("{most} or fewer items"),
             ));
         }
         if let Some(item_schema) = schema.get("items") {
@@ -169,7 +192,10 @@ impl<'a> Checker<'a> {
         let fault = match value.as_str() {
             Some(text) => {
                 let known: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
-                Fault::name(path, noun, text, &known)
+                match misfit(schema, text) {
+                    Some(reason) => Fault::value(path, reason, format!("`{text}`"), known.join(", ")).unsupported(),
+                    None => Fault::name(path, noun, text, &known),
+                }
             }
             None => Fault::value(path, format!("unknown {noun} {value}"), tree.describe(), self.in_words(schema)),
         };
@@ -192,6 +218,11 @@ impl<'a> Checker<'a> {
         let keys = keys.map(|p| format!(" with keys from {}", p.keys().cloned().collect::<Vec<_>>().join(", ")));
         format!("{}{}{}", kinds.join(" or "), keys.unwrap_or_default(), range_in_words(schema))
     }
+}
+
+/// Why a name that is known elsewhere cannot stand here.
+fn misfit<'a>(schema: &'a Value, name: &str) -> Option<&'a str> {
+    schema.get(choice::MISFITS)?.get(name)?.as_str()
 }
 
 fn range_in_words(schema: &Value) -> String {

@@ -12,6 +12,9 @@ use zkml_core::{ProtocolInfo, Slot};
 use super::types::Limits;
 use crate::catalogue;
 
+/// Names that are known elsewhere but cannot stand here, with the reason.
+pub(crate) const MISFITS: &str = "x-misfits";
+
 /// A protocol by name, with options if any are given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Named {
@@ -36,8 +39,14 @@ pub(crate) enum Choice {
 }
 
 impl Choice {
-    /// The protocol for each slot and whether it was named (else: a companion); `Err` names the slot left empty.
-    pub(crate) fn fill(&self, protocols: &[ProtocolInfo]) -> Result<[Named; 2], String> {
+    /// The protocol for each slot: as named here, else as named by `default` if slots are named one by one, else the
+    /// companion of the other slot's. `Err` names the slot left empty.
+    pub(crate) fn fill(&self, default: Option<&Self>, protocols: &[ProtocolInfo]) -> Result<[Named; 2], String> {
+        if let (Self::Slots { einsum, lookup }, Some(default)) = (self, default) {
+            let [default_einsum, default_lookup] = default.fill(None, protocols)?;
+            let [einsum, lookup] = [einsum.clone().unwrap_or(default_einsum), lookup.clone().unwrap_or(default_lookup)];
+            return Self::Slots { einsum: Some(einsum), lookup: Some(lookup) }.fill(None, protocols);
+        }
         let companion = |named: &Named| {
             let info = protocols.iter().find(|p| p.id == named.id)?;
             info.companion.map(|id| Named { id: id.to_owned(), options: BTreeMap::new() })
@@ -59,6 +68,20 @@ impl Choice {
             Self::Slots { einsum, lookup } => (einsum.as_ref(), lookup.as_ref()),
         };
         Ok([slot(einsum, lookup, Slot::Einsum)?, slot(lookup, einsum, Slot::Lookup)?])
+    }
+}
+
+impl Choice {
+    /// True if a slot has a protocol of its own here.
+    pub(crate) fn names(&self, slot: &str) -> bool {
+        match self {
+            Self::One(_) => false,
+            Self::Slots { einsum, lookup } => match slot {
+                "einsum" => einsum.is_some(),
+                "lookup" => lookup.is_some(),
+                _ => false,
+            },
+        }
     }
 }
 
@@ -139,6 +162,14 @@ pub(crate) fn version_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "title": "format version", "type": "integer", "enum": [1], "description": "Version of this format." })
 }
 
+/// Axis lengths.
+pub(crate) fn shape_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": ["array", "null"], "minItems": 1, "items": { "type": "integer", "minimum": 1 },
+        "description": "The network's input shape, batch first, e.g. `[1, 1, 28, 28]`: the file's values are read as rows of the other axes."
+    })
+}
+
 /// Names of suites.
 pub(crate) fn suite_schema(_: &mut SchemaGenerator) -> Schema {
     named_enum("suite", &catalogue::suites())
@@ -172,8 +203,14 @@ pub(crate) fn checks_schema(generator: &mut SchemaGenerator) -> Schema {
 pub(crate) fn protocol_schema(_: &mut SchemaGenerator) -> Schema {
     let protocols = catalogue::protocols();
     let slot = |slot: Slot| {
-        let fit: Vec<&ProtocolInfo> = protocols.iter().filter(|p| p.slots.contains(&slot)).collect();
-        json!({ "description": format!("Proves this layer's {slot} relations."), "anyOf": named_schemas(&fit, Map::new()) })
+        let (fit, others): (Vec<_>, Vec<_>) = protocols.iter().partition(|p| p.slots.contains(&slot));
+        let misfit = |p: &ProtocolInfo| (p.id.to_owned(), json!(format!("`{}` does not fill the slot {slot}", p.id)));
+        let misfits: Map<String, Value> = others.into_iter().map(misfit).collect();
+        let mut schemas = named_schemas(&fit, Map::new());
+        for schema in schemas.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            schema.insert(MISFITS.to_owned(), Value::Object(misfits.clone()));
+        }
+        json!({ "description": format!("Proves this layer's {slot} relations."), "anyOf": schemas })
     };
     let mut slots = Map::new();
     slots.insert("einsum".to_owned(), slot(Slot::Einsum));

@@ -2,13 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
+use super::address;
 use super::check::{Fault, check};
 use super::error::{Place, SpecError, SpecErrors};
 use super::overrides::{self, Override};
 use super::path::KeyPath;
 use super::schema;
 use super::tree::Tree;
-use super::types::Experiment;
+use super::types::{Experiment, Unsupportable};
 use super::yaml;
 
 /// Largest number of cells of one experiment: beyond it, a matrix is more likely a slip than a plan.
@@ -17,6 +20,8 @@ const MAX_CELLS: usize = 10_000;
 /// One axis of the matrix.
 #[derive(Clone, Debug)]
 struct Axis {
+    /// The path as written.
+    name: String,
     path: KeyPath,
     values: Vec<Tree>,
     /// The override that gave the axis, as typed.
@@ -49,9 +54,38 @@ pub(crate) struct Cell {
 impl Cell {
     /// `path=value` for every axis.
     pub(crate) fn label(&self) -> String {
-        let parts: Vec<String> = self.point.iter().map(|(path, value)| format!("{path}={value}")).collect();
-        if parts.is_empty() { "single cell".to_owned() } else { parts.join(" ") }
+        label(&self.point)
     }
+
+    /// This cell, put aside for a fault, if the experiment says so.
+    pub(crate) fn put_aside(&self, fault: &Fault) -> Option<Unsupported> {
+        let lists = self.experiment.unsupported == Unsupportable::List;
+        (lists && fault.unsupported).then(|| Unsupported::new(self.point.clone(), std::slice::from_ref(fault)))
+    }
+}
+
+/// A point of the matrix that no protocol proves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Unsupported {
+    /// The axes' values, as `(path, value)` in the matrix's order.
+    pub(crate) point: Vec<(String, String)>,
+    /// The same in one line.
+    pub(crate) label: String,
+    /// Key path and reason of every refusal.
+    pub(crate) reasons: Vec<String>,
+}
+
+impl Unsupported {
+    fn new(point: Vec<(String, String)>, faults: &[Fault]) -> Self {
+        let reasons = faults.iter().map(|fault| format!("{}: {}", fault.path, fault.problem)).collect();
+        Self { label: label(&point), point, reasons }
+    }
+}
+
+/// `path=value` for every axis.
+pub(crate) fn label(point: &[(String, String)]) -> String {
+    let parts: Vec<String> = point.iter().map(|(path, value)| format!("{path}={value}")).collect();
+    if parts.is_empty() { "single cell".to_owned() } else { parts.join(" ") }
 }
 
 impl Document {
@@ -120,7 +154,10 @@ impl Document {
             let path = matrix_path.key(&key);
             match values {
                 Tree::List(values) if !values.is_empty() => {
-                    self.axes.push(Axis { path: KeyPath::parse(&key), values, typed: None });
+                    let resolved = address::resolve(&self.base, &KeyPath::parse(&key));
+                    let axis_path = resolved
+                        .map_err(|fault| SpecErrors(vec![self.error(None, &Fault { path: path.clone(), ..fault })]))?;
+                    self.axes.push(Axis { name: key, path: axis_path, values, typed: None });
                 }
                 other => {
                     let problem = format!("the axis `{key}` is not a list of values");
@@ -146,7 +183,7 @@ impl Document {
             }])
         };
         let grammar = "key.path=value, or key.path=a,b,c to sweep";
-        let new = overrides::parse(typed).map_err(|problem| {
+        let mut new = overrides::parse(typed).map_err(|problem| {
             fail(
                 self,
                 &KeyPath::default(),
@@ -155,27 +192,34 @@ impl Document {
                 grammar,
             )
         })?;
+        let name = new.path.to_string();
+        new.path = address::resolve(&self.base, &new.path).map_err(|fault| {
+            let place = Place::CommandLine(typed.to_owned());
+            SpecErrors(vec![SpecError { place, line: None, ..self.error(None, &fault) }])
+        })?;
         self.axes.retain(|axis| axis.path != new.path);
         if let Some(axis) = self.axes.iter().find(|a| new.path.below(&a.path).is_some()) {
             let problem = format!("the matrix axis `{}` would overwrite `{}`", axis.path, new.path);
             return Err(fail(self, &new.path, problem, format!("`{typed}`"), "an override of the whole axis"));
         }
         if let [single] = new.values.as_slice() {
+            address::split_slots(&mut self.base, &new.path);
             if let Err(way) = self.base.set(&new.path, single.clone()) {
                 let found = self.base.get(&way).map_or_else(|| "nothing".to_owned(), Tree::describe);
                 let problem = format!("there is no `{}`", new.path);
                 return Err(fail(self, &way, problem, found, "a path into the maps and lists of the experiment"));
             }
         } else {
-            let axis = Axis { path: new.path.clone(), values: new.values.clone(), typed: Some(typed.to_owned()) };
-            self.axes.push(axis);
+            let (path, values) = (new.path.clone(), new.values.clone());
+            self.axes.push(Axis { name, path, values, typed: Some(typed.to_owned()) });
         }
         self.overrides.push(new);
         Ok(())
     }
 
-    /// Expands the matrix and checks every cell. All faults of all cells are returned at once, each once.
-    pub(crate) fn cells(&self) -> Result<Vec<Cell>, SpecErrors> {
+    /// Expands the matrix and checks every cell. All faults of all cells are returned at once, each once. Combinations that
+    /// no protocol proves are put aside if the experiment says so.
+    pub(crate) fn cells(&self) -> Result<(Vec<Cell>, Vec<Unsupported>), SpecErrors> {
         let count = self.axes.iter().try_fold(1_usize, |n, axis| n.checked_mul(axis.values.len()));
         let Some(count) = count.filter(|n| *n <= MAX_CELLS) else {
             let path = KeyPath::default().key("matrix");
@@ -184,10 +228,11 @@ impl Document {
             return Err(SpecErrors(vec![self.error(None, &fault)]));
         };
         let schema = schema::schema();
-        let (mut cells, mut errors) = (Vec::new(), Vec::new());
+        let (mut cells, mut unsupported, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         for number in 0..count {
             match self.cell(&schema, number) {
-                Ok(cell) => cells.push(cell),
+                Ok(Ok(cell)) => cells.push(cell),
+                Ok(Err(point)) => unsupported.push(point),
                 Err(SpecErrors(faults)) => {
                     for fault in faults {
                         if !errors.contains(&fault) {
@@ -197,7 +242,7 @@ impl Document {
                 }
             }
         }
-        if errors.is_empty() { Ok(cells) } else { Err(SpecErrors(errors)) }
+        if errors.is_empty() { Ok((cells, unsupported)) } else { Err(SpecErrors(errors)) }
     }
 
     /// The indices of a cell on each axis; the last axis runs fastest.
@@ -210,13 +255,14 @@ impl Document {
         indices
     }
 
-    fn cell(&self, schema: &serde_json::Value, number: usize) -> Result<Cell, SpecErrors> {
+    fn cell(&self, schema: &serde_json::Value, number: usize) -> Result<Result<Cell, Unsupported>, SpecErrors> {
         let indices = self.indices(number);
         let mut tree = self.base.clone();
         let mut point = Vec::new();
         for (axis, &index) in self.axes.iter().zip(&indices) {
             let value = &axis.values[index];
-            point.push((axis.path.to_string(), value.short()));
+            point.push((axis.name.clone(), value.short()));
+            address::split_slots(&mut tree, &axis.path);
             if let Err(way) = tree.set(&axis.path, value.clone()) {
                 let found = tree.get(&way).map_or_else(|| "nothing".to_owned(), Tree::describe);
                 let problem = format!("the matrix axis `{}` leads nowhere", axis.path);
@@ -226,6 +272,10 @@ impl Document {
         }
         let faults = check(schema, &tree);
         if !faults.is_empty() {
+            let lists = tree.entry("unsupported").is_some_and(|mode| mode.short() == "list");
+            if lists && faults.iter().all(|fault| fault.unsupported) {
+                return Ok(Err(Unsupported::new(point, &faults)));
+            }
             return Err(SpecErrors(faults.iter().map(|f| self.error(Some(&indices), f)).collect()));
         }
         let experiment = serde_json::from_value(tree.to_json()).map_err(|e| {
@@ -237,12 +287,20 @@ impl Document {
             );
             SpecErrors(vec![self.error(Some(&indices), &fault)])
         })?;
-        Ok(Cell { experiment, point, indices })
+        Ok(Ok(Cell { experiment, point, indices }))
     }
 
     /// A fault found in a cell after it was typed, with its place.
     pub(crate) fn cell_error(&self, cell: &Cell, fault: &Fault) -> SpecErrors {
         SpecErrors(vec![self.error(Some(&cell.indices), fault)])
+    }
+
+    /// No combination is proven by its protocols.
+    pub(crate) fn nothing_supported(&self, unsupported: &[Unsupported]) -> SpecErrors {
+        let found = unsupported.first().map_or_else(String::new, |u| format!("{}: {}", u.label, u.reasons.join("; ")));
+        let path = KeyPath::default().key("matrix");
+        let problem = "no combination is proven by its protocols";
+        SpecErrors(vec![self.error(None, &Fault::value(&path, problem, found, "at least one that is"))])
     }
 
     /// A fault of the document, with its place. `indices` say which value of each axis is meant.
@@ -271,7 +329,7 @@ impl Document {
                 return Place::CommandLine(typed.clone());
             }
             let index = indices.and_then(|n| n.get(i)).copied().unwrap_or(0);
-            let own = KeyPath::default().key("matrix").key(&axis.path.to_string()).index(index);
+            let own = KeyPath::default().key("matrix").key(&axis.name).index(index);
             return Place::File(self.locate(&own.join(&rest), fault.at_key && !rest.segments().is_empty()));
         }
         let typed = self.overrides.iter().rev().find(|o| fault.path.below(&o.path).is_some());
@@ -294,7 +352,7 @@ impl Document {
     pub(crate) fn resolved(&self) -> String {
         let mut tree = self.base.clone();
         if let (Tree::Map(entries), false) = (&mut tree, self.axes.is_empty()) {
-            let axes = self.axes.iter().map(|a| (a.path.to_string(), Tree::List(a.values.clone()))).collect();
+            let axes = self.axes.iter().map(|a| (a.name.clone(), Tree::List(a.values.clone()))).collect();
             entries.push(("matrix".to_owned(), Tree::Map(axes)));
         }
         yaml::to_text(&tree).unwrap_or_else(|e| format!("# {e}\n"))

@@ -4,6 +4,7 @@
 //! the schema that is generated from [`Experiment`]; [`Document::error`] turns any later fault at a key path into an
 //! error with file, line and source text.
 
+mod address;
 mod check;
 pub(crate) mod choice;
 mod document;
@@ -20,7 +21,7 @@ mod tests;
 
 pub(crate) use check::Fault;
 pub(crate) use choice::{Choice, Named};
-pub(crate) use document::{Cell, Document};
+pub(crate) use document::{Cell, Document, Unsupported, label};
 pub(crate) use error::{SpecErrors, nearest};
 pub(crate) use path::KeyPath;
-pub(crate) use types::{Activation, Dense, Experiment, Input, Layer, Limits, RmsNorm};
+pub(crate) use types::{Evaluate, Excerpt, Experiment, Input, Limits, Measure, Unsupportable};

@@ -39,16 +39,20 @@ impl KeyPath {
     /// The path one key further down.
     #[must_use]
     pub(crate) fn key(&self, key: &str) -> Self {
-        let mut path = self.clone();
-        path.0.push(Segment::Key(key.to_owned()));
-        path
+        self.segment(&Segment::Key(key.to_owned()))
     }
 
     /// The path one list position further down.
     #[must_use]
     pub(crate) fn index(&self, index: usize) -> Self {
+        self.segment(&Segment::Index(index))
+    }
+
+    /// The path one step further down.
+    #[must_use]
+    pub(crate) fn segment(&self, segment: &Segment) -> Self {
         let mut path = self.clone();
-        path.0.push(Segment::Index(index));
+        path.0.push(segment.clone());
         path
     }
 

@@ -21,7 +21,7 @@ fn document(text: &str, overrides: &[&str]) -> Result<Document, SpecErrors> {
 
 fn errors(text: &str, overrides: &[&str]) -> String {
     match document(text, overrides).and_then(|d| d.cells()) {
-        Ok(cells) => format!("no error, {} cells", cells.len()),
+        Ok((cells, _)) => format!("no error, {} cells", cells.len()),
         Err(errors) => errors.to_string(),
     }
 }
@@ -59,7 +59,7 @@ test.yaml:7:1: unknown key `mesure`
     | ^
   key:      mesure
   found:    `mesure`
-  allowed:  about, allow_weak, checks, device, input, matrix, measure, merge_lookups, model, protocol, schema, security_bits, suite
+  allowed:  about, allow_weak, calibration, checks, device, evaluate, input, matrix, measure, merge_lookups, model, protocol, schema, security_bits, suite, unsupported, weights
   nearest:  measure"
     );
 }
@@ -117,7 +117,8 @@ test.yaml, command line `suite=goldilock`: unknown suite `goldilock`
 
 #[test]
 fn overrides_replace_add_and_sweep() {
-    let cells = document(BASE, &["measure.samples=5", "input.rows=16,64", "allow_weak=true"]).unwrap().cells().unwrap();
+    let cells =
+        document(BASE, &["measure.samples=5", "input.rows=16,64", "allow_weak=true"]).unwrap().cells().unwrap().0;
     assert_eq!(cells.len(), 2);
     assert_eq!(cells[1].experiment.measure.samples, 5);
     assert_eq!(cells[1].experiment.input.rows, Some(64));
@@ -129,7 +130,7 @@ fn overrides_replace_add_and_sweep() {
 fn the_matrix_expands_to_every_combination_in_order() {
     let text =
         format!("{BASE}matrix:\n  model.0.protocol: [reveal, {{logkr: {{form: product}}}}]\n  input.rows: [16, 64]\n");
-    let labels: Vec<String> = document(&text, &[]).unwrap().cells().unwrap().iter().map(super::Cell::label).collect();
+    let labels: Vec<String> = document(&text, &[]).unwrap().cells().unwrap().0.iter().map(super::Cell::label).collect();
     assert_eq!(
         labels,
         [
@@ -139,7 +140,7 @@ fn the_matrix_expands_to_every_combination_in_order() {
             "model.0.protocol={logkr: {form: product}} input.rows=64",
         ]
     );
-    let replaced = document(&text, &["model.0.protocol=logkr"]).unwrap().cells().unwrap();
+    let replaced = document(&text, &["model.0.protocol=logkr"]).unwrap().cells().unwrap().0;
     assert_eq!(replaced.len(), 2);
     assert!(errors(&text, &["model.0.protocol.lookup=reveal"]).contains("would overwrite"));
 }
@@ -157,7 +158,7 @@ fn the_resolved_file_reads_back_to_the_same_cells() {
     let text = format!("{BASE}matrix:\n  input.rows: [16, 64]\n");
     let first = document(&text, &["measure.samples=7"]).unwrap();
     let second = document(&first.resolved(), &[]).unwrap();
-    let experiments = |d: &Document| d.cells().unwrap().into_iter().map(|c| c.experiment).collect::<Vec<_>>();
+    let experiments = |d: &Document| d.cells().unwrap().0.into_iter().map(|c| c.experiment).collect::<Vec<_>>();
     assert_eq!(experiments(&first), experiments(&second));
 }
 
@@ -181,4 +182,76 @@ test.yaml:5:45: unknown activation `rleu`
     assert!(shown.contains("missing key `model.0.dense.weight`"), "{shown}");
     assert!(errors(&text.replace("rleu", "relu"), &["model.0.dense.bits=17"]).contains("is out of range"));
     assert_eq!(errors(&text.replace("rleu", "relu"), &[]), "no error, 1 cells");
+}
+
+const GRAPH: &str = "\
+schema: 1
+input: {file: x.npy}
+protocol: {einsum: sumcheck, lookup: logup-gkr}
+model:
+  - dense: {weight: w}
+    name: fc1
+  - relu:
+  - dense: {weight: v}
+  - dense: {weight: u}
+    protocol: logkr
+";
+
+fn protocols(overrides: &[&str]) -> Vec<String> {
+    let cells = document(GRAPH, overrides).unwrap().cells().unwrap().0;
+    let own = |layer: &crate::kernels::Layer| serde_json::to_string(&layer.protocol).unwrap();
+    cells[0].experiment.model.iter().map(own).collect()
+}
+
+#[test]
+fn layers_are_addressed_by_name_given_or_by_default() {
+    let expected = protocols(&["model.0.protocol=reveal", "model.1.protocol=reveal", "model.2.protocol=reveal"]);
+    assert_eq!(
+        protocols(&["model.fc1.protocol=reveal", "model.relu.protocol=reveal", "model.dense.protocol=reveal"]),
+        expected
+    );
+    assert_eq!(expected[0], "\"reveal\"");
+    let text = format!("{GRAPH}matrix:\n  model.dense-2.protocol: [reveal, logkr]\n");
+    let cells = document(&text, &[]).unwrap().cells().unwrap().0;
+    assert_eq!(cells[0].label(), "model.dense-2.protocol=reveal");
+    assert_eq!(
+        errors(GRAPH, &["model.fc2.protocol=reveal"]),
+        "\
+test.yaml, command line `model.fc2.protocol=reveal`: there is no `model.fc2.protocol`
+  key:      model.fc2
+  found:    `fc2`
+  allowed:  a layer's position, from 0 to 3, or its name: fc1, relu, dense, dense-2
+  nearest:  fc1"
+    );
+}
+
+#[test]
+fn a_slot_alone_keeps_the_other_one() {
+    let shown = protocols(&["model.0.protocol.lookup=reveal", "model.dense-2.protocol.lookup=reveal"]);
+    assert_eq!(shown[0], r#"{"lookup":"reveal"}"#);
+    assert_eq!(shown[3], r#"{"einsum":"logkr","lookup":"reveal"}"#);
+}
+
+#[test]
+fn a_kernel_without_required_keys_needs_no_value() {
+    assert_eq!(errors(GRAPH, &[]), "no error, 1 cells");
+    let shown = errors(&GRAPH.replace("dense: {weight: v}", "dense:"), &[]);
+    assert!(shown.starts_with("test.yaml:8:"), "{shown}");
+    assert!(
+        shown.contains("wrong type at `model.2.dense`") && shown.contains("allowed:  a map with keys from"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_known_protocol_in_the_wrong_slot_is_put_aside_if_asked_for() {
+    let axis = "model.fc1.protocol.einsum=sumcheck,logup-gkr";
+    let shown = errors(GRAPH, &[axis]);
+    assert!(shown.contains("`logup-gkr` does not fill the slot einsum"), "{shown}");
+    let (cells, unsupported) = document(GRAPH, &[axis, "unsupported=list"]).unwrap().cells().unwrap();
+    assert_eq!((cells.len(), unsupported.len()), (1, 1));
+    assert_eq!(unsupported[0].label, "model.fc1.protocol.einsum=logup-gkr");
+    assert_eq!(unsupported[0].reasons, ["model.0.protocol.einsum: `logup-gkr` does not fill the slot einsum"]);
+    let shown = errors(GRAPH, &["model.fc1.protocol.einsum=sumcheck,logup", "unsupported=list"]);
+    assert!(shown.contains("unknown protocol `logup`"), "{shown}");
 }

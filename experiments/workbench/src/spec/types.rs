@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::choice::{self, Choice};
+use crate::kernels::{Layer, default_bits};
 
 /// An experiment: a network, the protocols that prove it, and what to measure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,7 +37,16 @@ pub(crate) struct Experiment {
     pub(crate) allow_weak: bool,
     /// The activations that enter the first layer.
     pub(crate) input: Input,
-    /// The layers, first to last.
+    /// Activations whose largest magnitudes, layer by layer, set the scales; by default the input itself.
+    #[serde(default)]
+    pub(crate) calibration: Option<Excerpt>,
+    /// Compare the labels (the position of the largest output) of the quantised and the float network on held-out inputs.
+    #[serde(default)]
+    pub(crate) evaluate: Option<Evaluate>,
+    /// The file of the weights, relative to the experiment file; by default the input's.
+    #[serde(default)]
+    pub(crate) weights: Option<String>,
+    /// The layers. A layer reads the one before, or the earlier layers that it names.
     #[schemars(length(min = 1))]
     pub(crate) model: Vec<Layer>,
     /// The protocol of every layer that names none.
@@ -49,6 +59,10 @@ pub(crate) struct Experiment {
     /// Dotted key path to a list of values: every combination is one cell.
     #[serde(default)]
     pub(crate) matrix: BTreeMap<String, Vec<Value>>,
+    /// What to do with combinations of the matrix that no protocol proves: refuse the experiment, or list them and run the
+    /// others.
+    #[serde(default)]
+    pub(crate) unsupported: Unsupportable,
     /// How often to measure.
     #[serde(default)]
     pub(crate) measure: Measure,
@@ -62,92 +76,84 @@ pub(crate) struct Experiment {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Input {
-    /// A `.safetensors` or `.npy` file, relative to the experiment file.
+    /// A `.safetensors`, `.npy` or `.json` file (`{"input_data": [[...]]}`), relative to the experiment file; or generated
+    /// normal numbers, as `normal:64x384:1`, by shape and seed.
     pub(crate) file: String,
-    /// The tensor in a `.safetensors` file.
+    /// The tensor in a `.safetensors` file, or the key in a `.json` file (by default `input_data`).
     #[serde(default)]
     pub(crate) tensor: Option<String>,
     /// Bits of the quantised activations, sign included.
     #[serde(default = "default_bits")]
     #[schemars(range(min = 2, max = 16))]
     pub(crate) bits: u32,
+    /// The network's input shape, batch first, e.g. `[1, 1, 28, 28]`: the file's values are read as rows of the other axes.
+    /// By default the tensor's own shape.
+    #[serde(default)]
+    #[schemars(schema_with = "choice::shape_schema")]
+    pub(crate) shape: Option<Vec<usize>>,
+    /// Take this many rows; by default as many as `shape` says, or all.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub(crate) rows: Option<usize>,
+    /// Leave out this many rows at the beginning.
+    #[serde(default)]
+    pub(crate) skip: Option<usize>,
+    /// Take the row at this position, counted from 0.
+    #[serde(default)]
+    pub(crate) sample: Option<usize>,
+}
+
+/// Rows of a tensor of a file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Excerpt {
+    /// A `.safetensors`, `.npy` or `.json` file, relative to the experiment file.
+    pub(crate) file: String,
+    /// The tensor in a `.safetensors` file, or the key in a `.json` file (by default `input_data`).
+    #[serde(default)]
+    pub(crate) tensor: Option<String>,
     /// Take only the first rows.
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub(crate) rows: Option<usize>,
 }
 
-/// One layer: exactly one kernel, and optionally a protocol and a name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// Held-out inputs, and the labels they should get.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(title = "kernel or key")]
-pub(crate) struct Layer {
-    /// Root-mean-square normalisation: `gain * x / sqrt(mean(x^2) + eps)`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) rmsnorm: Option<RmsNorm>,
-    /// Dense layer: `activation(x * weight^T + bias)`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) dense: Option<Dense>,
-    /// The protocol that proves this layer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "choice::protocol_schema")]
-    pub(crate) protocol: Option<Choice>,
-    /// The layer's name in reports; by default the kernel's name, numbered if it occurs twice.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+$"))]
-    pub(crate) name: Option<String>,
+pub(crate) struct Evaluate {
+    /// A `.safetensors`, `.npy` or `.json` file, relative to the experiment file; by default the input's.
+    #[serde(default)]
+    pub(crate) file: Option<String>,
+    /// The tensor in a `.safetensors` file, or the key in a `.json` file; in the input's file by default the input's.
+    #[serde(default)]
+    pub(crate) tensor: Option<String>,
+    /// The right labels, one whole number per row: a tensor of the same file, or a `.npy` file.
+    #[serde(default)]
+    pub(crate) labels: Option<String>,
+    /// Take only the first rows.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub(crate) rows: Option<usize>,
 }
 
-/// Root-mean-square normalisation: `gain * x / sqrt(mean(x^2) + eps)`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RmsNorm {
-    /// The gain, one value per column: a tensor of the input's file, or a `.npy` file.
-    pub(crate) gain: String,
-    /// Added to the mean square.
-    #[serde(default = "default_eps")]
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    pub(crate) eps: f64,
-    /// Bits of the quantised output, sign included.
-    #[serde(default = "default_bits")]
-    #[schemars(range(min = 2, max = 16))]
-    pub(crate) bits: u32,
-    /// Remainders are range checked in limbs of this many bits.
-    #[serde(default)]
-    #[schemars(range(min = 1, max = 20))]
-    pub(crate) limb_bits: Option<u32>,
+impl Evaluate {
+    /// The held-out inputs.
+    pub(crate) fn held_out(&self, input: &Input) -> Excerpt {
+        let file = self.file.clone().unwrap_or_else(|| input.file.clone());
+        let tensor = self.tensor.clone().or_else(|| input.tensor.clone().filter(|_| self.file.is_none()));
+        Excerpt { file, tensor, rows: self.rows }
+    }
 }
 
-/// Dense layer: `activation(x * weight^T + bias)`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Dense {
-    /// The weight, one row per output: a tensor `[outputs, inputs]` of the input's file, or a `.npy` file.
-    pub(crate) weight: String,
-    /// The bias, one value per output: a tensor of the input's file, or a `.npy` file. Without it, none is added.
-    #[serde(default)]
-    pub(crate) bias: Option<String>,
-    /// What follows the sums; `relu` costs nothing, it is part of the requantisation's table.
-    #[serde(default)]
-    pub(crate) activation: Activation,
-    /// Bits of the quantised weight and output, sign included.
-    #[serde(default = "default_bits")]
-    #[schemars(range(min = 2, max = 16))]
-    pub(crate) bits: u32,
-    /// Remainders are range checked in limbs of this many bits.
-    #[serde(default)]
-    #[schemars(range(min = 1, max = 20))]
-    pub(crate) limb_bits: Option<u32>,
-}
-
-/// What follows the sums of a dense layer.
+/// What to do with combinations that no protocol proves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[schemars(title = "activation")]
-pub(crate) enum Activation {
+#[schemars(title = "answer")]
+pub(crate) enum Unsupportable {
     #[default]
-    None,
-    Relu,
+    Error,
+    List,
 }
 
 /// How often to measure.
@@ -193,12 +199,6 @@ fn default_device() -> String {
 }
 fn yes() -> bool {
     true
-}
-fn default_eps() -> f64 {
-    1e-5
-}
-fn default_bits() -> u32 {
-    8
 }
 fn default_warmup() -> u32 {
     1

@@ -209,7 +209,7 @@ pub(super) fn fold(node: &Node, inputs: &[Option<&Constant>], opset: i64) -> Res
             first.reshaped(shape)?
         }
         "Gather" => gather(node, first, second()?)?,
-        "Concat" => concat(inputs)?,
+        "Concat" => concat(node, inputs)?,
         "Slice" => slice(inputs)?,
         "ConstantOfShape" => filled(node, first)?,
         _ => return Err("all its inputs are constants, and it is not among the operators evaluated on import".into()),
@@ -241,7 +241,10 @@ fn gather(node: &Node, data: &Constant, indices: &Constant) -> Result<Constant, 
     Ok(Constant { source: data.source.clone(), shape: indices.shape.clone(), cells: data.cells.pick(&order) })
 }
 
-fn concat(inputs: &[Option<&Constant>]) -> Result<Constant, Fault> {
+fn concat(node: &Node, inputs: &[Option<&Constant>]) -> Result<Constant, Fault> {
+    if !matches!(node.int("axis", 1)?, 0 | -1) {
+        return Err("constants are concatenated along axis 0 only".into());
+    }
     let mut values = Vec::new();
     for constant in inputs.iter().flatten() {
         if constant.shape.len() != 1 {

@@ -7,7 +7,7 @@ use tract_onnx::pb::{GraphProto, TensorProto};
 use super::constant::{Constant, fold, literal};
 use super::fault::Fault;
 use super::node::Node;
-use super::shapes::{Inputs, infer};
+use super::shapes::{Inputs, infer, most_inputs};
 use super::{OPERATORS, Options, Value, proto};
 use crate::ImportError;
 
@@ -115,6 +115,10 @@ impl Graph {
         let output = node.output().to_owned();
         if output.is_empty() || self.shapes.contains_key(&output) || self.constants.contains_key(&output) {
             return Err(format!("its output `{output}` is unnamed, or written twice").into());
+        }
+        let (found, most) = (node.inputs.len(), most_inputs(&node.operator));
+        if found > most {
+            return Err(format!("it has {found} inputs; the operator takes {most} at most").into());
         }
         if node.operator == "Constant" {
             self.constants.insert(output, literal(&self.file, &node)?);

@@ -60,7 +60,7 @@ pub(super) fn input(file: &str, proto: &ValueInfoProto, options: &Options) -> Re
         return Err(ImportError::ElementType {
             source_name: format!("{file}:{}", proto.name),
             dtype: type_name(tensor.elem_type),
-            supported: "floating-point numbers",
+            supported: "FLOAT, DOUBLE, FLOAT16, BFLOAT16",
         });
     }
     let dims = &tensor.shape.as_ref().ok_or_else(|| malformed("has no shape"))?.dim;

@@ -1,5 +1,6 @@
 //! The same file, run by tract: an implementation that shares nothing with the import but the protocol buffers.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ impl Reference {
         let output = layers.iter().position(|layer| *layer == model.output);
         let output = output.ok_or_else(|| fault(&"the output is no value of the file"))?;
         prepare(&mut proto, &model.input, &values);
-        let runnable = compile(&proto).map_err(|e| fault(&format!("{e:#}")))?;
+        let runnable = guarded(|| compile(&proto)).map_err(|reason| fault(&reason))?;
         Ok(Self { file: name.to_owned(), input: model.input, runnable, layers, output })
     }
 
@@ -55,7 +56,7 @@ impl Reference {
     /// Names and outputs of all layers, except for those that are no value of the file.
     pub fn layers(&self, input: &Array) -> Result<Vec<(String, Array)>, ImportError> {
         let input = input.clone().reshaped(&self.input.shape)?;
-        let outputs = self.outputs(&input).map_err(|e| failed(&self.file, &format!("{e:#}")))?;
+        let outputs = guarded(|| self.outputs(&input)).map_err(|reason| failed(&self.file, &reason))?;
         let pairs = self.layers.iter().zip(outputs);
         pairs.map(|(name, value)| Ok((name.clone(), self.array(name, &value)?))).collect()
     }
@@ -76,6 +77,14 @@ impl Reference {
         };
         let values = convert().map_err(|e| failed(&self.file, &format!("{e:#}")))?;
         Ok(Array { source, shape: value.shape().to_vec(), values })
+    }
+}
+
+/// The result, or words for an error; tract panics on some graphs that are malformed in ways it does not expect.
+fn guarded<T>(run: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(result) => result.map_err(|error| format!("{error:#}")),
+        Err(_) => Err("it panicked".to_owned()),
     }
 }
 

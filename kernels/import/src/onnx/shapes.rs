@@ -23,6 +23,19 @@ impl<'a> Inputs<'a> {
     }
 }
 
+/// The most inputs that an operator takes.
+pub(super) fn most_inputs(operator: &str) -> usize {
+    match operator {
+        "Constant" => 0,
+        "Add" | "Sub" | "Mul" | "Div" | "Pow" | "MatMul" | "Gather" | "ReduceMean" | "Reshape" | "Squeeze"
+        | "Unsqueeze" => 2,
+        "Gemm" | "Conv" | "Clip" | "Dropout" | "LayerNormalization" => 3,
+        "BatchNormalization" | "Slice" => 5,
+        "Concat" => usize::MAX,
+        _ => 1,
+    }
+}
+
 /// The shape of the first output.
 pub(super) fn infer(node: &Node, inputs: &Inputs) -> Result<Vec<usize>, Fault> {
     let x = inputs.shape(0)?;

@@ -15,7 +15,7 @@ pub(crate) fn id(lowered: &Lowered, name: &str) -> TensorId {
 }
 
 pub(crate) fn values(lowered: &Lowered, witness: &Witness, name: &str) -> Vec<i64> {
-    witness.get(id(lowered, name)).unwrap().to_i64()
+    witness.require(&lowered.program, id(lowered, name)).unwrap().to_i64()
 }
 
 /// A derived parameter of a layer, as a number.
@@ -33,7 +33,7 @@ pub(crate) fn accept(lowered: &Lowered, input: &[i64]) -> Witness {
     check_witness::<Goldilocks>(&lowered.program, &witness).unwrap();
     assert_eq!(witness.get(lowered.output).unwrap().to_i64(), lowered.infer(input).unwrap());
     for (tensor, info) in lowered.program.tensors().iter().enumerate() {
-        let (lo, hi) = witness.get(TensorId(tensor)).unwrap().range().unwrap();
+        let (lo, hi) = witness.require(&lowered.program, TensorId(tensor)).unwrap().range().unwrap();
         assert!(info.bounds.lo <= lo && hi <= info.bounds.hi, "{} reaches [{lo}, {hi}]", info.name);
     }
     recorded_equals_defined(lowered, &witness);
@@ -49,7 +49,8 @@ fn recorded_equals_defined(lowered: &Lowered, witness: &Witness) {
     }
     zkml_layers::evaluate::fill_virtual(&lowered.program, &mut bare).unwrap();
     for (tensor, info) in lowered.program.tensors().iter().enumerate() {
-        let [recorded, defined] = [witness, &bare].map(|w| w.get(TensorId(tensor)).unwrap().to_i64());
+        let [recorded, defined] =
+            [witness, &bare].map(|w| w.require(&lowered.program, TensorId(tensor)).unwrap().to_i64());
         assert_eq!(recorded, defined, "{}", info.name);
     }
 }

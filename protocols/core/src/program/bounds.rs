@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Program, Residence, TensorId};
+use crate::view::MAX_ADDRESSES;
 use crate::{Affine, BoundsError, Einsum, Lookup, Relation, RelationId};
 
 /// Most aligned blocks of one tensor: the verifier handles each.
@@ -276,6 +277,7 @@ fn shapes(program: &Program, limit: i128) -> Result<(), BoundsError> {
     }
     let mut defined: BTreeSet<TensorId> =
         (0..count).map(TensorId).filter(|t| program.tensors[t.0].residence != Residence::Virtual).collect();
+    let mut addresses = 0_usize;
     for relation in &program.relations {
         let scope = relation.scope().to_owned();
         let malformed = |what: String| Err(BoundsError::Malformed { scope: scope.clone(), what });
@@ -295,6 +297,12 @@ fn shapes(program: &Program, limit: i128) -> Result<(), BoundsError> {
                 let shape = |t: TensorId| &program.tensors[t.0].shape;
                 if let Some(what) = view.fault(shape(view.output), shape(view.input)) {
                     return malformed(what);
+                }
+                addresses = addresses.saturating_add(view.work(shape(view.output), shape(view.input)));
+                if addresses > MAX_ADDRESSES {
+                    return malformed(format!(
+                        "views of {addresses} addresses up to here are too many for the verifier"
+                    ));
                 }
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! A factor that is a sliding window is read from the tensor behind it. With positions `i` closed at weights `w_i`, and
 //! taps `u`, `Σ_i w_i · x[s·i + d·u + o]` is one sum over the tensor's own axis per tap: the window's cells, which are
-//! as many times more as there are taps, never exist.
+//! as many times more as there are taps, never exist. Axes that a view splits or joins besides, such as the channels of a
+//! grouped convolution, cost nothing: the cells keep their row-major order.
 
 use p3_field::PrimeCharacteristicRing;
 use zkml_core::{AxisGroup, AxisMap, Instance, Shape, Suite, TensorId};
@@ -22,6 +23,9 @@ enum Axis<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Source<'a> {
     pub(super) tensor: TensorId,
+    /// Shape of the tensor that is read.
+    input: Shape,
+    /// The same cells with the axes that `axes` names.
     shape: Shape,
     axes: Vec<Axis<'a>>,
     /// Shape of the window.
@@ -39,31 +43,42 @@ impl<'a> Source<'a> {
         Self::behind(plan, factor, instance).unwrap_or_else(|| {
             let shape = instance.shape(factor.tensor);
             let axes = factor.letters.iter().map(|&l| Axis::Letter(l)).collect();
-            Self { tensor: factor.tensor, window: shape.clone(), shape, axes }
+            Self { tensor: factor.tensor, window: shape.clone(), input: shape.clone(), shape, axes }
         })
     }
 
-    /// The tensor behind a view whose groups are single axes and windows at closed positions, at least one window.
+    /// The tensor behind a view with at least one window, all of them at closed positions; the other groups may split and
+    /// join axes that follow each other.
     fn behind(plan: &Plan, factor: &Factor, instance: &Instance<'a>) -> Option<Self> {
         let view = instance.program.view_of(factor.tensor)?;
-        let shape = instance.shape(view.input);
-        let mut axes: Vec<Option<Axis<'a>>> = vec![None; shape.dims().len()];
+        let (window, input) = (instance.shape(factor.tensor), instance.shape(view.input));
+        // What stands in the place of each input axis: axes with their lengths.
+        let mut places: Vec<Option<Vec<(Axis, usize)>>> = vec![None; input.dims().len()];
         for group in &view.groups {
             let letters: Vec<usize> =
                 group.output.iter().map(|&a| factor.letters.get(a).copied()).collect::<Option<_>>()?;
-            let (&[input], &[first, ref taps @ ..]) = (group.input.as_slice(), letters.as_slice()) else { return None };
-            let axis = match group.map {
-                AxisMap::Reshape if taps.is_empty() => Axis::Letter(first),
-                AxisMap::Window { .. } if plan.letters.get(first)?.closed => {
-                    Axis::Window { group, position: first, tap: taps.first().copied() }
+            let &first = group.input.first()?;
+            let axes = match group.map {
+                AxisMap::Reshape if group.input.windows(2).all(|pair| pair[0] + 1 == pair[1]) => {
+                    let lengths = group.output.iter().map(|&a| window.dims().get(a).copied().unwrap_or(1));
+                    letters.into_iter().map(Axis::Letter).zip(lengths).collect()
+                }
+                AxisMap::Window { .. } if plan.letters.get(*letters.first()?)?.closed => {
+                    let axis = Axis::Window { group, position: letters[0], tap: letters.get(1).copied() };
+                    vec![(axis, *input.dims().get(first)?)]
                 }
                 _ => return None,
             };
-            *axes.get_mut(input)? = Some(axis);
+            for &axis in &group.input {
+                *places.get_mut(axis)? = Some(Vec::new());
+            }
+            *places.get_mut(first)? = Some(axes);
         }
-        let axes = axes.into_iter().collect::<Option<Vec<_>>>()?;
+        let places: Vec<(Axis, usize)> = places.into_iter().collect::<Option<Vec<_>>>()?.concat();
+        let (axes, dims): (Vec<Axis>, Vec<usize>) = places.into_iter().unzip();
         let windows = axes.iter().any(|axis| matches!(axis, Axis::Window { .. }));
-        windows.then_some(Self { tensor: view.input, shape, axes, window: instance.shape(factor.tensor) })
+        let shape = Shape::new(dims)?;
+        windows.then_some(Self { tensor: view.input, input, shape, axes, window })
     }
 
     /// Closed letters first, the longest first; then windows, the last first.
@@ -120,7 +135,7 @@ impl<'a> Source<'a> {
     fn window_weights<S: Suite>(&self, group: &AxisGroup, positions: &[S::Challenge]) -> Vec<Vec<S::Challenge>> {
         let (taps, length) = self.window_lengths(group);
         let mut weights = vec![vec![S::Challenge::ZERO; length]; taps];
-        for (cell, address) in group.addresses(&self.window, &self.shape).enumerate() {
+        for (cell, address) in group.addresses(&self.window, &self.input).enumerate() {
             if let Some(address) = address {
                 weights[cell % taps][address] += positions.get(cell / taps).copied().unwrap_or_default();
             }
@@ -133,7 +148,7 @@ impl<'a> Source<'a> {
         let axis = |shape: &Shape, axes: &[usize], i: usize| {
             axes.get(i).and_then(|&a| shape.dims().get(a)).copied().unwrap_or(1)
         };
-        (axis(&self.window, &group.output, 1), axis(&self.shape, &group.input, 0))
+        (axis(&self.window, &group.output, 1), axis(&self.input, &group.input, 0))
     }
 
     /// The letters left by [`Source::contract`], whether the cells are still integers, and its products: of a cell with
@@ -142,7 +157,7 @@ impl<'a> Source<'a> {
         let (mut axes, mut dims) = (self.axes.clone(), self.shape.dims().to_vec());
         let (mut small, mut products) = (true, [0.0; 2]);
         while let Some(step) = Self::next(plan, &axes, &dims) {
-            let cells: usize = dims.iter().product();
+            let cells: f64 = dims.iter().map(|&n| n as f64).product();
             let mut taken = 1;
             match step {
                 Step::Contract(axis) => {
@@ -160,7 +175,7 @@ impl<'a> Source<'a> {
                     }
                 }
             }
-            products[usize::from(!small)] += (cells * taken) as f64;
+            products[usize::from(!small)] += cells * taken as f64;
             small &= taken == 0;
         }
         let letters = axes.into_iter().filter_map(|axis| if let Axis::Letter(l) = axis { Some(l) } else { None });

@@ -132,8 +132,9 @@ fn recombine<F: p3_field::Field>(layout: &Layout, fingerprint: &Fingerprint<F>, 
     (numerator, denominator + F::ONE - numerator)
 }
 
-/// One claim per block and column.
-fn block_claims<F: p3_field::Field>(
+/// One claim per block and column from their values at a leaf point: blocks in layout order, columns in tuple order.
+/// `None` if a block does not fit its tensor.
+pub fn block_claims<F: p3_field::Field>(
     instance: &Instance<'_>,
     layout: &Layout,
     point: &[F],

@@ -17,13 +17,15 @@ type PackedExt<S> = <<S as Suite>::Challenge as ExtensionField<<S as Suite>::Bas
 /// Packs per task of a parallel loop over leaves; its buffers stay in the first-level cache.
 pub const CHUNK: usize = 64;
 
-/// The tuples' columns, read in leaf order.
+/// The tuples' columns, read in leaf order, and further columns that are stored in leaf order.
 #[derive(Clone, Debug)]
 pub struct LeafColumns<'a> {
     layout: &'a Layout,
     /// By tuple, then by column.
     tuples: Vec<Vec<Arc<Column>>>,
     runs: Vec<Runs>,
+    /// Numbered after the tuples' columns.
+    stacked: Vec<Arc<Column>>,
 }
 
 /// How a block's cells lie in its tensor: runs of `2^log_run` neighbouring cells, at offsets that follow from the
@@ -75,11 +77,23 @@ impl<'a> LeafColumns<'a> {
             .blocks()
             .iter()
             .map(|b| Runs::new(layout.shapes()[b.tuple].dims(), &b.block.offset, &b.block.log_len));
-        Ok(Self { layout, tuples: tuples?, runs: runs.collect() })
+        Ok(Self { layout, tuples: tuples?, runs: runs.collect(), stacked: Vec::new() })
+    }
+
+    /// Adds columns of one value per leaf, in leaf order. They are numbered after the tuples' columns; missing values
+    /// count as zero.
+    #[must_use]
+    pub fn with_stacked(mut self, columns: impl IntoIterator<Item = Arc<Column>>) -> Self {
+        self.stacked.extend(columns);
+        self
     }
 
     /// Writes the values of `column` at leaves `first ..` (all of them true leaves) to `out`.
     pub fn fill<S: Suite>(&self, column: usize, first: usize, out: &mut [S::Base]) {
+        if let Some(stacked) = column.checked_sub(self.layout.width()).and_then(|i| self.stacked.get(i)) {
+            embed::<S>(stacked, first, out);
+            return;
+        }
         let blocks = self.layout.blocks();
         let mut index = blocks.partition_point(|b| b.start <= first).saturating_sub(1);
         let (mut leaf, mut rest) = (first, out);
@@ -100,7 +114,7 @@ impl<'a> LeafColumns<'a> {
 
     /// `constant + Σ coefficients[j] · column_j` for every leaf, packed; lanes after the last leaf hold `tail`.
     ///
-    /// Costs one base × extension product per leaf and coefficient other than one and minus one.
+    /// Costs one base × extension product per leaf and coefficient other than zero, one and minus one.
     pub fn affine<S: Suite>(
         &self,
         constant: S::Challenge,
@@ -131,7 +145,8 @@ impl<'a> LeafColumns<'a> {
             let buffer = &mut buffer[..out.len() * width];
             let stored = buffer.len().min(self.layout.leaves().saturating_sub(leaf));
             out.fill(PackedExt::<S>::from(constant));
-            for (j, &coefficient) in coefficients.iter().enumerate().filter(|_| stored > 0) {
+            let used = |&(_, &c): &(usize, &S::Challenge)| stored > 0 && c != S::Challenge::ZERO;
+            for (j, &coefficient) in coefficients.iter().enumerate().filter(used) {
                 self.fill::<S>(j, leaf, &mut buffer[..stored]);
                 add_scaled::<S>(out, coefficient, Packed::<S>::pack_slice(buffer), stored);
             }
@@ -147,7 +162,7 @@ impl<'a> LeafColumns<'a> {
         self.affine::<S>(fingerprint.alpha, &coefficients, S::Challenge::ONE)
     }
 
-    /// The extension of every block and column at a leaf point: blocks in layout order, columns in tuple order.
+    /// The extension of every block and tuple column at a leaf point: blocks in layout order, columns in tuple order.
     ///
     /// Costs one base × extension product per leaf and column.
     pub fn evaluate<S: Suite>(&self, point: &[S::Challenge]) -> Vec<S::Challenge> {

@@ -44,7 +44,8 @@ mod columns;
 mod multiplicities;
 
 pub use close::{
-    Fraction, LeafClaim, Roots, check_roots, read_roots, table_claim, verify_table_leaves, verify_witness_leaves,
+    Fraction, LeafClaim, Roots, block_claims, check_roots, read_roots, table_claim, verify_table_leaves,
+    verify_witness_leaves,
 };
 #[cfg(feature = "prover")]
 pub use close::{prove_witness_leaves, write_roots};
@@ -53,5 +54,5 @@ pub use columns::{CHUNK, LeafColumns, table_leaves};
 pub use fingerprint::Fingerprint;
 pub use layout::{Layout, LeafBlock, advice_specs, lookup};
 #[cfg(feature = "prover")]
-pub use multiplicities::multiplicities;
+pub use multiplicities::{multiplicities, table_rows};
 pub use soundness::soundness;

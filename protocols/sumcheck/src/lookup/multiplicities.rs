@@ -16,24 +16,42 @@ const DIRECT: i128 = 1 << 22;
 /// Errors with [`ProveError::Unsatisfied`], naming tensor and cell, if a row is not in the table, and with
 /// [`ProveError::Witness`] if values are missing.
 pub fn multiplicities(instance: &Instance<'_>, witness: &Witness) -> Result<Column, ProveError> {
+    let mut counts = vec![0_i64; lookup(instance).map_or(0, |l| l.table.rows())];
+    each_row(instance, witness, |_, row| counts.get_mut(row).map(|count| *count += 1))?;
+    let most = counts.iter().copied().max().unwrap_or(0);
+    Ok(Column::with_bounds(counts, 0, most))
+}
+
+/// The table row (the first of several equal ones) of every cell, by tuple, row-major.
+///
+/// Errors as [`multiplicities`] does.
+pub fn table_rows(instance: &Instance<'_>, witness: &Witness) -> Result<Vec<Vec<u32>>, ProveError> {
+    let mut rows = vec![Vec::new(); lookup(instance).map_or(0, |l| l.tuples.len())];
+    each_row(instance, witness, |tuple, row| rows.get_mut(tuple).map(|rows| rows.push(row as u32)))?;
+    Ok(rows)
+}
+
+/// Visits the table row of every cell of every tuple, in order; `None` stops, as if the row were not in the table.
+fn each_row(
+    instance: &Instance<'_>,
+    witness: &Witness,
+    mut visit: impl FnMut(usize, usize) -> Option<()>,
+) -> Result<(), ProveError> {
     let missing = || ProveError::Witness { scope: instance.relation.scope().to_owned(), what: "no lookup".to_owned() };
     let lookup = lookup(instance).ok_or_else(missing)?;
     let index = Index::new(&lookup.table);
-    let mut counts = vec![0_i64; lookup.table.rows()];
-    for tuple in &lookup.tuples {
+    for (position, tuple) in lookup.tuples.iter().enumerate() {
         let columns: Result<Vec<_>, _> = tuple.iter().map(|&t| witness.require(instance.program, t)).collect();
         let columns = columns?;
         let mut row = vec![0; columns.len()];
         for cell in 0..columns.first().map_or(0, |c| c.len()) {
             row.iter_mut().zip(&columns).for_each(|(v, c)| *v = c.get(cell).unwrap_or(0));
-            match index.find(&row).and_then(|found| counts.get_mut(found)) {
-                Some(count) => *count += 1,
-                None => return Err(outside(instance, lookup, tuple.first().copied(), cell, &row)),
+            if index.find(&row).and_then(|found| visit(position, found)).is_none() {
+                return Err(outside(instance, lookup, tuple.first().copied(), cell, &row));
             }
         }
     }
-    let most = counts.iter().copied().max().unwrap_or(0);
-    Ok(Column::with_bounds(counts, 0, most))
+    Ok(())
 }
 
 /// Finds table rows.

@@ -84,10 +84,17 @@ impl<'a> Lowering<'a> {
         let nodes = &self.view.graph.nodes;
         let names: Vec<String> = matched.nodes.iter().filter_map(|&i| nodes.get(i)).map(|n| n.name.clone()).collect();
         let main = nodes.get(matched.main).ok_or("the pattern has no main node")?;
-        self.folded.extend(matched.note.clone());
         let inputs = vec![self.reads(&matched.input)?];
         let shape = self.view.graph.shape(last.output())?.to_vec();
         let name = self.name(&main.name);
+        let kind = match matched.operator {
+            Operator::RmsNorm { .. } => "an RMSNorm",
+            Operator::LayerNorm { .. } => "a LayerNorm",
+            _ => "an activation",
+        };
+        let listed = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+        self.folded.push(format!("{listed} are {kind}: `{name}`"));
+        self.folded.extend(matched.note.clone());
         let value = Some(last.output().to_owned());
         self.computed_by.insert(last.output().to_owned(), self.layers.len());
         self.layers.push(Layer { name, operator: matched.operator.clone(), inputs, shape, nodes: names, value });
