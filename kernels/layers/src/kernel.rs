@@ -7,7 +7,8 @@ use zkml_core::Shape;
 
 use crate::lowering::{Activation, Lowering, Recorder};
 use crate::{
-    Add, AvgPool, Conv2d, Dense, Flatten, LayerError, LayerNorm, MaxPool, Mul, Pointwise, Reshape, RmsNorm, Transpose,
+    Add, AvgPool, Conv2d, Dense, Flatten, LayerError, LayerNorm, MatMul, MaxPool, Mul, Pointwise, Reshape, RmsNorm,
+    Transpose,
 };
 
 /// What a kernel is, for `list` and `describe`.
@@ -143,6 +144,8 @@ kernels! {
     LayerNorm: INFO;
     /// A dense layer.
     Dense: INFO;
+    /// A matrix product, its sums kept.
+    MatMul: INFO;
     /// A function of single values.
     Pointwise: RELU CLAMP SILU GELU SIGMOID TANH;
     /// A sum of two tensors.

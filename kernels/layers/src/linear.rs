@@ -121,7 +121,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// `None` if something reaches `2^MAX_ACCUMULATOR_BITS`.
-    fn new(weights: &Weights, products: usize, bias: Option<&[i64]>, input: Quantisation) -> Option<Self> {
+    pub(crate) fn new(weights: &Weights, products: usize, bias: Option<&[i64]>, input: Quantisation) -> Option<Self> {
         let largest_input = -input.bounds().lo;
         let below = |v: i128| i64::try_from(v).ok().filter(|&v| v < 1 << MAX_ACCUMULATOR_BITS);
         let product = below(products as i128 * i128::from(largest_input) * i128::from(weights.largest))?;

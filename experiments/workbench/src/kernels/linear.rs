@@ -1,4 +1,4 @@
-//! Sums of products with a weight: `dense`, `conv2d`.
+//! Sums of products with a weight: `dense`, `matmul`, `conv2d`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -54,14 +54,10 @@ impl From<Activation> for Nonlinearity {
 
 impl Entry for Dense {
     fn layer(&self, site: &mut Site<'_>) -> Result<LayerSpec, Fault> {
-        let weight = site.weights("weight", &self.weight)?;
-        let [outputs, inputs] = *weight.shape.as_slice() else {
-            let problem = format!("`{}` is no matrix", self.weight);
-            return Err(site.fault("weight", problem, format!("shape {:?}", weight.shape), "shape [outputs, inputs]"));
-        };
+        let (weight, [outputs, inputs]) = matrix(site, &self.weight)?;
         Ok(LayerSpec::Dense(zkml_layers::Dense {
             name: site.name.clone(),
-            weight: weight.values,
+            weight,
             inputs,
             bias: site.bias(self.bias.as_ref(), outputs, &self.weight)?,
             nonlinearity: self.activation.into(),
@@ -69,6 +65,37 @@ impl Entry for Dense {
             per_channel: self.per_channel,
             limb_bits: self.limb_bits,
         }))
+    }
+}
+
+/// The values and the shape of the weight of a matrix product.
+fn matrix(site: &mut Site<'_>, name: &str) -> Result<(Vec<f64>, [usize; 2]), Fault> {
+    let weight = site.weights("weight", name)?;
+    match <[usize; 2]>::try_from(weight.shape.as_slice()) {
+        Ok(shape) => Ok((weight.values, shape)),
+        Err(_) => {
+            let (problem, found) = (format!("`{name}` is no matrix"), format!("shape {:?}", weight.shape));
+            Err(site.fault("weight", problem, found, "shape [outputs, inputs]"))
+        }
+    }
+}
+
+/// Matrix product: `x * weight^T`, its sums kept as they are; only as the last layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MatMul {
+    /// The weight, one row per output: a tensor `[outputs, inputs]` of the weights' file, a `.npy` file, or `normal:LENGTHS:SEED`.
+    weight: String,
+    /// Bits of the quantised weight, sign included.
+    #[serde(default = "default_bits")]
+    #[schemars(range(min = 2, max = 16))]
+    bits: u32,
+}
+
+impl Entry for MatMul {
+    fn layer(&self, site: &mut Site<'_>) -> Result<LayerSpec, Fault> {
+        let (weight, [_, inputs]) = matrix(site, &self.weight)?;
+        Ok(LayerSpec::MatMul(zkml_layers::MatMul { name: site.name.clone(), weight, inputs, bits: self.bits }))
     }
 }
 

@@ -19,7 +19,7 @@ use zkml_import::Array;
 use zkml_layers::LayerSpec;
 
 pub(crate) use key::Key;
-use linear::{Conv2d, Dense};
+use linear::{Conv2d, Dense, MatMul};
 use norm::{LayerNorm, RmsNorm};
 use pointwise::{Add, Clamp, Gelu, Mul, Relu, Sigmoid, Silu, Tanh};
 use pool::{AvgPool, MaxPool};
@@ -117,6 +117,8 @@ macro_rules! kernels {
 kernels! {
     /// Dense layer: `activation(x * weight^T + bias)`.
     dense: Dense,
+    /// Matrix product: `x * weight^T`, its sums kept as they are; only as the last layer.
+    matmul: MatMul,
     /// Convolution over the last two axes of `[batch, channels, height, width]`, with bias and activation.
     conv2d: Conv2d,
     /// The largest cell of every window.

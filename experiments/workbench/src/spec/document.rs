@@ -7,26 +7,13 @@ use serde::Serialize;
 use super::address;
 use super::check::{Fault, check};
 use super::error::{Place, SpecError, SpecErrors};
+use super::matrix::{self, Axis};
 use super::overrides::{self, Override};
 use super::path::KeyPath;
 use super::schema;
 use super::tree::Tree;
 use super::types::{Experiment, Unsupportable};
 use super::yaml;
-
-/// Largest number of cells of one experiment: beyond it, a matrix is more likely a slip than a plan.
-const MAX_CELLS: usize = 10_000;
-
-/// One axis of the matrix.
-#[derive(Clone, Debug)]
-struct Axis {
-    /// The path as written.
-    name: String,
-    path: KeyPath,
-    values: Vec<Tree>,
-    /// The override that gave the axis, as typed.
-    typed: Option<String>,
-}
 
 /// An experiment file after its overrides.
 #[derive(Debug)]
@@ -140,32 +127,18 @@ impl Document {
 
     /// Moves `matrix` out of the tree.
     fn take_axes(&mut self) -> Result<(), SpecErrors> {
-        let matrix_path = KeyPath::default().key("matrix");
         let matrix = match self.base.remove("matrix") {
             None | Some(Tree::Scalar(serde_json::Value::Null)) => return Ok(()),
-            Some(Tree::Map(entries)) => entries,
-            Some(other) => {
-                let allowed = "a map from dotted key paths to lists, e.g. `model.0.protocol: [reveal, logkr]`";
-                let fault = Fault::value(&matrix_path, "wrong type at `matrix`", other.describe(), allowed);
-                return Err(SpecErrors(vec![self.error(None, &fault)]));
-            }
+            Some(matrix) => matrix,
         };
-        for (key, values) in matrix {
-            let path = matrix_path.key(&key);
-            match values {
-                Tree::List(values) if !values.is_empty() => {
-                    let resolved = address::resolve(&self.base, &KeyPath::parse(&key));
-                    let axis_path = resolved
-                        .map_err(|fault| SpecErrors(vec![self.error(None, &Fault { path: path.clone(), ..fault })]))?;
-                    self.axes.push(Axis { name: key, path: axis_path, values, typed: None });
-                }
-                other => {
-                    let problem = format!("the axis `{key}` is not a list of values");
-                    let fault = Fault::value(&path, problem, other.describe(), "a list with one or more values");
-                    return Err(SpecErrors(vec![self.error(None, &fault)]));
-                }
-            }
+        let mut axes = matrix::axes(matrix).map_err(|fault| SpecErrors(vec![self.error(None, &fault)]))?;
+        for axis in &mut axes {
+            axis.path = address::resolve(&self.base, &axis.path).map_err(|fault| {
+                let path = axis.place(0).parent().unwrap_or_default();
+                SpecErrors(vec![self.error(None, &Fault { path, ..fault })])
+            })?;
         }
+        self.axes = axes;
         Ok(())
     }
 
@@ -211,7 +184,7 @@ impl Document {
             }
         } else {
             let (path, values) = (new.path.clone(), new.values.clone());
-            self.axes.push(Axis { name, path, values, typed: Some(typed.to_owned()) });
+            self.axes.push(Axis { name, path, values, typed: Some(typed.to_owned()), zipped: false });
         }
         self.overrides.push(new);
         Ok(())
@@ -220,13 +193,7 @@ impl Document {
     /// Expands the matrix and checks every cell. All faults of all cells are returned at once, each once. Combinations that
     /// no protocol proves are put aside if the experiment says so.
     pub(crate) fn cells(&self) -> Result<(Vec<Cell>, Vec<Unsupported>), SpecErrors> {
-        let count = self.axes.iter().try_fold(1_usize, |n, axis| n.checked_mul(axis.values.len()));
-        let Some(count) = count.filter(|n| *n <= MAX_CELLS) else {
-            let path = KeyPath::default().key("matrix");
-            let found = self.axes.iter().map(|a| a.values.len().to_string()).collect::<Vec<_>>().join(" x ");
-            let fault = Fault::value(&path, "the matrix has too many cells", found, format!("{MAX_CELLS} or fewer"));
-            return Err(SpecErrors(vec![self.error(None, &fault)]));
-        };
+        let count = matrix::points(&self.axes).map_err(|fault| SpecErrors(vec![self.error(None, &fault)]))?;
         let schema = schema::schema();
         let (mut cells, mut unsupported, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         for number in 0..count {
@@ -245,18 +212,8 @@ impl Document {
         if errors.is_empty() { Ok((cells, unsupported)) } else { Err(SpecErrors(errors)) }
     }
 
-    /// The indices of a cell on each axis; the last axis runs fastest.
-    fn indices(&self, mut number: usize) -> Vec<usize> {
-        let mut indices = vec![0; self.axes.len()];
-        for (index, axis) in indices.iter_mut().zip(&self.axes).rev() {
-            *index = number % axis.values.len();
-            number /= axis.values.len();
-        }
-        indices
-    }
-
     fn cell(&self, schema: &serde_json::Value, number: usize) -> Result<Result<Cell, Unsupported>, SpecErrors> {
-        let indices = self.indices(number);
+        let indices = matrix::indices(&self.axes, number);
         let mut tree = self.base.clone();
         let mut point = Vec::new();
         for (axis, &index) in self.axes.iter().zip(&indices) {
@@ -329,8 +286,9 @@ impl Document {
                 return Place::CommandLine(typed.clone());
             }
             let index = indices.and_then(|n| n.get(i)).copied().unwrap_or(0);
-            let own = KeyPath::default().key("matrix").key(&axis.name).index(index);
-            return Place::File(self.locate(&own.join(&rest), fault.at_key && !rest.segments().is_empty()));
+            return Place::File(
+                self.locate(&axis.place(index).join(&rest), fault.at_key && !rest.segments().is_empty()),
+            );
         }
         let typed = self.overrides.iter().rev().find(|o| fault.path.below(&o.path).is_some());
         match typed {
@@ -352,8 +310,7 @@ impl Document {
     pub(crate) fn resolved(&self) -> String {
         let mut tree = self.base.clone();
         if let (Tree::Map(entries), false) = (&mut tree, self.axes.is_empty()) {
-            let axes = self.axes.iter().map(|a| (a.name.clone(), Tree::List(a.values.clone()))).collect();
-            entries.push(("matrix".to_owned(), Tree::Map(axes)));
+            entries.push(("matrix".to_owned(), matrix::document(&self.axes)));
         }
         yaml::to_text(&tree).unwrap_or_else(|e| format!("# {e}\n"))
     }

@@ -9,6 +9,7 @@ mod check;
 pub(crate) mod choice;
 mod document;
 mod error;
+mod matrix;
 mod overrides;
 mod path;
 pub(crate) mod schema;

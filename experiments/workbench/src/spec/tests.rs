@@ -146,6 +146,33 @@ fn the_matrix_expands_to_every_combination_in_order() {
 }
 
 #[test]
+fn zipped_axes_advance_together() {
+    let text = format!(
+        "{BASE}matrix:\n  model.0.protocol: [reveal, logkr]\n  zip:\n    input.rows: [16, 64]\n    input.skip: [0, 8]\n"
+    );
+    let labels = |overrides: &[&str]| -> Vec<String> {
+        document(&text, overrides).unwrap().cells().unwrap().0.iter().map(super::Cell::label).collect()
+    };
+    assert_eq!(
+        labels(&[]),
+        [
+            "model.0.protocol=reveal input.rows=16 input.skip=0",
+            "model.0.protocol=reveal input.rows=64 input.skip=8",
+            "model.0.protocol=logkr input.rows=16 input.skip=0",
+            "model.0.protocol=logkr input.rows=64 input.skip=8",
+        ]
+    );
+    assert_eq!(labels(&["model.0.protocol=logkr", "input.skip=4"]), ["input.rows=16", "input.rows=64"]);
+    let resolved = document(&text, &[]).unwrap().resolved();
+    assert_eq!(document(&resolved, &[]).unwrap().cells().unwrap().0.len(), 4);
+    let uneven = text.replace("[0, 8]", "[0, 8, 9]");
+    let shown = errors(&uneven, &[]);
+    assert!(shown.contains("`input.skip` has another length") && shown.contains("2 values, as many as"), "{shown}");
+    let faulty = errors(&text.replace("[0, 8]", "[0, x]"), &[]);
+    assert!(faulty.starts_with("test.yaml:12:"), "{faulty}");
+}
+
+#[test]
 fn a_fault_in_one_value_of_the_matrix_is_shown_once_at_that_value() {
     let text = format!("{BASE}matrix:\n  model.0.protocol: [reveal, logker]\n  input.rows: [16, 64]\n");
     let shown = errors(&text, &[]);

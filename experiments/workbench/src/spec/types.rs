@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::choice::{self, Choice};
+use super::matrix;
 use crate::kernels::{Layer, default_bits};
 
 /// An experiment: a network, the protocols that prove it, and what to measure.
@@ -58,6 +59,7 @@ pub(crate) struct Experiment {
     pub(crate) merge_lookups: bool,
     /// Dotted key path to a list of values: every combination is one cell.
     #[serde(default)]
+    #[schemars(schema_with = "matrix::matrix_schema")]
     pub(crate) matrix: BTreeMap<String, Vec<Value>>,
     /// What to do with combinations of the matrix that no protocol proves: refuse the experiment, or list them and run the
     /// others.

@@ -1,7 +1,7 @@
 //! Small networks that together use every kernel.
 
 use zkml_layers::{
-    Add, AvgPool, Conv2d, Dense, Flatten, Function, LayerNorm, LayerSpec, MaxPool, Mul, NetworkSpec, Node,
+    Add, AvgPool, Conv2d, Dense, Flatten, Function, LayerNorm, LayerSpec, MatMul, MaxPool, Mul, NetworkSpec, Node,
     Nonlinearity, Pointwise, Reshape, RmsNorm, Transpose,
 };
 
@@ -162,6 +162,14 @@ pub(crate) fn networks() -> Vec<Small> {
             "dense layers",
             &[3, 5],
             vec![dense("hidden", 5, 7, Nonlinearity::Relu), dense("logits", 7, 3, Nonlinearity::None)],
+        ),
+        small(
+            "a matrix product whose sums are kept",
+            &[3, 5],
+            vec![
+                dense("hidden", 5, 6, Nonlinearity::Relu),
+                LayerSpec::MatMul(MatMul { name: "scores".to_owned(), weight: reals(17, 18), inputs: 6, bits: 8 }),
+            ],
         ),
         small("normalisation", &[3, 6], vec![LayerSpec::RmsNorm(norm)]),
         small("normalisation with mean and bias", &[3, 6], vec![layer_norm]),
