@@ -49,7 +49,7 @@ where
         let task =
             if parallel { block.max(pairs / (4 * rayon::current_num_threads()).next_power_of_two()) } else { pairs };
         let per_pair = self.points * (self.composition.products() + usize::from(weights.inner().is_some()))
-            + usize::from(self.bind.is_some()) * factors.len();
+            + 2 * usize::from(self.bind.is_some()) * factors.len();
         let blocks = if weights.outer().is_some() { pairs / block * self.points } else { 0 };
         count_pass(pairs * lanes, per_pair, blocks * lanes);
 

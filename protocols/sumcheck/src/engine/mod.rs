@@ -3,13 +3,14 @@
 //! Claim: `c = Σ_x Π_i weight_i(x_i) · C(f_1(x), …, f_k(x))` over `x ∈ {0,1}^n`, with multilinear `f_j` given by
 //! their values and a composition `C` of degree `d`. Per round, with `P` pairs left:
 //!
-//! * one pass over memory binds the previous challenge and evaluates the round (`k` products per pair to bind);
+//! * one pass over memory binds the previous challenge and evaluates the round (`2 k` products per pair to bind);
 //! * `C` is evaluated at `d` points `0, 2, …, d`; `q(1)` follows from the claim (at `0` instead for `w = 0`);
 //! * the weights of the later variables are two short tables, one multiplied per pair and point, one per block,
 //!   whose first variable is dropped by adding halves: `eq(w, 0) + eq(w, 1) = 1` (Dao-Thaler, eprint 2024/1210);
 //! * if the later variables are only summed, nothing is multiplied at all.
 //!
-//! So a product of two under an eq weight costs `2·(1 + 1) + 2 = 6` products per pair, `6 N` in all.
+//! There are `N` pairs in all rounds, and half of them in those that bind: a product of two under an eq weight costs
+//! `2·(1 + 1) N + 2·2 N/2 = 6 N` products.
 //! [`mod@reference`] is the same prover written without any of this; both produce the same bytes.
 
 use p3_field::{Algebra, Field, PrimeCharacteristicRing};
@@ -131,7 +132,7 @@ pub fn cost<S: Suite, C: Composition<S::Challenge>>(
         }
         let pairs = 1_usize << (n - 1 - i);
         let (inner, blocks) = tables.multiplied(pairs);
-        ext += pairs * (degree * (composition.products() + usize::from(inner)) + usize::from(i > 0) * factors);
+        ext += pairs * (degree * (composition.products() + usize::from(inner)) + 2 * usize::from(i > 0) * factors);
         ext += blocks * width * degree;
     }
     ext += usize::from(n > 0) * factors + n * degree;
