@@ -2,10 +2,10 @@
 
 use zkml_lasso::{Chunks, Lasso, MemoryCheck};
 
-zkml_testkit::conformance!(lasso, [Goldilocks, Goldilocks3], [Lookup], zkml_lasso::Lasso::default());
+zkml_testkit::conformance!(lasso, [Goldilocks, Goldilocks3, Bn254], [Lookup], zkml_lasso::Lasso::default());
 zkml_testkit::conformance!(
     lasso_logup,
-    [Goldilocks, Goldilocks3],
+    [Goldilocks, Goldilocks3, Bn254],
     [Lookup],
     crate::with(zkml_lasso::Chunks::Auto, zkml_lasso::MemoryCheck::Logup)
 );
@@ -17,7 +17,7 @@ zkml_testkit::conformance!(
 );
 zkml_testkit::conformance!(
     lasso_two_chunks,
-    [Goldilocks, Goldilocks3],
+    [Goldilocks, Goldilocks3, Bn254],
     [Lookup],
     crate::with(zkml_lasso::Chunks::Exactly(2), zkml_lasso::MemoryCheck::GrandProduct)
 );

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Case, Hooks, both, clamp, fractions, reference, triple};
-use zkml_core::{Goldilocks, Goldilocks3, Suite, Table};
+use zkml_core::{Bn254, Goldilocks, Goldilocks3, Suite, Table};
 use zkml_lasso::Chunks::{self, Auto, Exactly};
 use zkml_lasso::{Lasso, MemoryCheck};
 
@@ -57,6 +57,7 @@ fn parity_for_every_table_and_stack_of_shapes() {
         for (shapes, seed) in shapes.iter().zip(100..) {
             assert_parity::<Goldilocks>(*chunks, table, shapes, seed);
             assert_parity::<Goldilocks3>(*chunks, table, shapes, seed);
+            assert_parity::<Bn254>(*chunks, table, shapes, seed);
         }
     }
 }

@@ -8,7 +8,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use zkml_commitment::CommittedSuite;
 use zkml_core::{
-    AxisGroup, AxisMap, Bounds, Goldilocks, Goldilocks3, Program, Relation, Residence, Shape, Table, TensorId, Witness,
+    AxisGroup, AxisMap, Bn254, Bounds, Goldilocks, Goldilocks3, Program, Relation, Residence, Shape, Table, TensorId,
+    Witness,
 };
 use zkml_device::Device;
 use zkml_model::{Plan, ProvingKey, public_bytes};
@@ -162,11 +163,12 @@ where
 fn every_protocol_proves_layers_over_views() {
     let spec = Network::default();
     for einsum in ["sumcheck", "logkr", "reveal"] {
-        for lookup in ["logup-gkr", "logkr", "reveal"] {
+        for lookup in ["logup-gkr", "logkr", "lasso", "reveal"] {
             assert!(accepts::<Goldilocks>(&files::<Goldilocks>(einsum, lookup, &spec, 1)), "{einsum} {lookup}");
         }
     }
     assert!(accepts::<Goldilocks3>(&files::<Goldilocks3>("sumcheck", "logup-gkr", &spec, 2)));
+    assert!(accepts::<Bn254>(&files::<Bn254>("sumcheck", "lasso", &spec, 2)));
 }
 
 /// The key says where windows lie; a proof for one place does not pass for another, whoever made it.
