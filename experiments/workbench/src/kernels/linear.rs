@@ -71,13 +71,11 @@ impl Entry for Dense {
 /// The values and the shape of the weight of a matrix product.
 fn matrix(site: &mut Site<'_>, name: &str) -> Result<(Vec<f64>, [usize; 2]), Fault> {
     let weight = site.weights("weight", name)?;
-    match <[usize; 2]>::try_from(weight.shape.as_slice()) {
-        Ok(shape) => Ok((weight.values, shape)),
-        Err(_) => {
-            let (problem, found) = (format!("`{name}` is no matrix"), format!("shape {:?}", weight.shape));
-            Err(site.fault("weight", problem, found, "shape [outputs, inputs]"))
-        }
-    }
+    let [outputs, inputs] = *weight.shape.as_slice() else {
+        let (problem, found) = (format!("`{name}` is no matrix"), format!("shape {:?}", weight.shape));
+        return Err(site.fault("weight", problem, found, "shape [outputs, inputs]"));
+    };
+    Ok((weight.values, [outputs, inputs]))
 }
 
 /// Matrix product: `x * weight^T`, its sums kept as they are; only as the last layer.
