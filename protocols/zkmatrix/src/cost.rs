@@ -1,14 +1,27 @@
 //! Predicted work: the prover's steps on lengths alone.
 
-use zkml_core::Cost;
+use zkml_core::{Bn254, Cost, Suite};
 use zkml_pairing::Encoding;
 
 use crate::plan::{Factor, Plan};
 use crate::reduce::{Projections, proof_bytes};
 
+/// Values of operands in a proof.
+const VALUES: usize = 2;
+
+/// Bytes of a proof that are not values.
+fn messages(plan: &Plan) -> usize {
+    if plan.rounds == 0 { 0 } else { Projections::BYTES + proof_bytes(plan.rounds) }
+}
+
+/// Length of a proof.
+pub(crate) fn bytes(plan: &Plan) -> usize {
+    VALUES * Bn254::challenge_bytes() + messages(plan)
+}
+
 /// The cost of a plan.
 pub(crate) fn predict(plan: &Plan) -> Cost {
-    let mut cost = Cost { proof_elements: 2, rounds: 1, ..Cost::default() };
+    let mut cost = Cost { proof_elements: VALUES, proof_bytes: messages(plan), rounds: 1, ..Cost::default() };
     for factor in &plan.factors {
         cost = cost.plus(projection(plan, factor));
     }
@@ -66,7 +79,6 @@ fn reduction(rounds: usize) -> Cost {
         first_terms: terms + combined + 2.0,
         second_terms: terms + combined + 4.0,
         pairings: 8.0 + 3.0 * lengths,
-        proof_bytes: Projections::BYTES + proof_bytes(rounds),
         rounds: 2 * rounds + 2,
         ..Cost::default()
     }

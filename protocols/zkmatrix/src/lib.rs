@@ -85,6 +85,7 @@ impl LayerVerifier<Bn254> for ZkMatrix {
         let plan = Plan::new(instance).map_err(statement)?;
         let claim = plan.claim(claim).map_err(statement)?;
         absorb_statement!(transcript, plan, claim);
+        transcript.expect_bytes(cost::bytes(&plan))?;
         let projections = (plan.rounds > 0).then(|| reduce::Projections::read(transcript)).transpose()?;
         let point = transcript.challenges(plan.rounds);
         let Some(points) = Points::new(&plan, &claim.point, &point) else {
