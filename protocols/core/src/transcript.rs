@@ -227,6 +227,14 @@ impl<'a, S: Suite> VerifierTranscript<'a, S> {
         Ok(head)
     }
 
+    /// `Ok` if at least `count` bytes are left: a proof that is too short is rejected before any work on it.
+    pub fn expect_bytes(&self, count: usize) -> Result<(), VerifyError> {
+        match count.saturating_sub(self.rest.len()) {
+            0 => Ok(()),
+            missing => Err(VerifyError::Truncated { scope: self.scope(), missing }),
+        }
+    }
+
     /// Reads `count` challenge-field elements.
     pub fn read(&mut self, count: usize) -> Result<Vec<S::Challenge>, VerifyError> {
         let width = S::challenge_bytes();
@@ -343,6 +351,8 @@ mod tests {
         let mut blob = VerifierTranscript::<Goldilocks>::new(&[0xff, 0xff, 0xff, 0xff, 0]);
         assert!(matches!(blob.read_blob(), Err(VerifyError::Truncated { .. })));
         let rest = VerifierTranscript::<Goldilocks>::new(&[0]);
+        assert_eq!(rest.expect_bytes(1), Ok(()));
+        assert!(matches!(rest.expect_bytes(3), Err(VerifyError::Truncated { missing: 2, .. })));
         assert_eq!(rest.finish(), Err(VerifyError::Trailing { count: 1 }));
     }
 }

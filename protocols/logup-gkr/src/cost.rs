@@ -16,7 +16,6 @@ pub(crate) fn cost(layout: &Layout) -> Cost {
         ext_mul: witness_tree(layout) + table_tree(layout) + (1..depth).map(eq_tables).sum::<f64>(),
         // Fingerprints (twice on the witness side, where the first power of β is free once) and closing.
         base_ext_mul: leaves * ((width - 1.0) + width + width) + rows * (width - 1.0),
-        base_mul: 0.0,
         proof_elements: 4
             + depth * depth.saturating_sub(1)
             + children(witness_depth, 2)
@@ -25,6 +24,7 @@ pub(crate) fn cost(layout: &Layout) -> Cost {
         proof_bytes: 0,
         rounds: depth * depth.saturating_sub(1) / 2,
         committed_cells: 1 << table_depth,
+        ..Cost::default()
     }
 }
 

@@ -7,15 +7,15 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Crates under `protocols/` that are no protocols themselves.
-const INFRASTRUCTURE: &[&str] = &["core", "commitment", "model", "registry", "testkit"];
+const INFRASTRUCTURE: &[&str] = &["core", "commitment", "model", "pairing", "registry", "testkit"];
 
 /// What a crate may depend on, by folder. `protocols/*` stands for every protocol.
 fn allowed(folder: &str) -> Option<&'static [&'static str]> {
     Some(match folder {
-        "kernels/device" | "kernels/import" => &[],
+        "kernels/device" | "kernels/import" | "protocols/pairing" => &[],
         "protocols/core" => &["kernels/device"],
         "kernels/layers" | "protocols/testkit" | "protocols/sumcheck" => &["protocols/core", "kernels/device"],
-        "protocols/commitment" => &["protocols/core", "protocols/sumcheck", "kernels/device"],
+        "protocols/commitment" => &["protocols/core", "protocols/pairing", "protocols/sumcheck", "kernels/device"],
         "protocols/model" => &["protocols/core", "protocols/sumcheck", "protocols/commitment", "kernels/device"],
         "protocols/registry" => &["protocols/core", "protocols/commitment", "protocols/*"],
         "experiments/workbench" => &[
@@ -37,7 +37,7 @@ fn allowed(folder: &str) -> Option<&'static [&'static str]> {
             "kernels/import",
             "kernels/layers",
         ],
-        _ if is_protocol(folder) => &["protocols/core", "protocols/sumcheck", "kernels/device"],
+        _ if is_protocol(folder) => &["protocols/core", "protocols/pairing", "protocols/sumcheck", "kernels/device"],
         _ => return None,
     })
 }

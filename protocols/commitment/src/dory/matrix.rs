@@ -5,8 +5,7 @@ use dory_pcs::{DoryError, Mode, MultilinearLagrange, Polynomial, ProverSetup};
 use p3_bn254::Bn254 as Felt;
 use p3_field::PrimeCharacteristicRing;
 use rayon::prelude::*;
-
-use super::groups::Scalar;
+use zkml_pairing::Scalar;
 
 /// Columns that one task adds up.
 const COLUMNS_PER_TASK: usize = 16;

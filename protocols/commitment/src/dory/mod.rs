@@ -5,30 +5,27 @@
 //!
 //! | module | step |
 //! |---|---|
-//! | `groups` | the library's group traits over arkworks: pairings, multi-exponentiations |
-//! | `wire` | encodings with subgroup checks, one byte string per proof |
-//! | `setup` | generators hashed to the curves, their pairings, the files they are kept in |
+//! | `wire` | one byte string per proof |
 //! | `sponge` | the library's messages and challenges on the transcript's sponge |
 //! | `matrix` | the committed vector as the library's polynomial |
+//!
+//! Groups, encodings with subgroup checks, and generators are those of `zkml-pairing`.
 
 use core::ops::RangeInclusive;
 
 use zkml_core::{Bn254, ErrorTerm, Shape, Suite, VerifierTranscript, VerifyError};
+use zkml_pairing::{Curve, Encoding, Routines, Scalar, Target, setup};
 
 use crate::claims::Terms;
 use crate::stacking::Stacking;
 use crate::{OpeningClaim, OpeningSoundness, merge, reduction};
 
-mod groups;
 #[cfg(feature = "prover")]
 mod matrix;
-mod setup;
 mod sponge;
 mod wire;
 
-use groups::{Curve, Routines, Scalar, Target};
 use sponge::Sponge;
-use wire::Encoding;
 
 /// Variables that a stacked polynomial can have; smaller ones are padded with zeros.
 const VARIABLES: RangeInclusive<usize> = 2..=26;
@@ -39,7 +36,7 @@ type Element = <Bn254 as Suite>::Challenge;
 
 /// Bytes of a commitment.
 pub(crate) const fn commitment_bytes() -> usize {
-    wire::TARGET_BYTES
+    zkml_pairing::encoding::TARGET_BYTES
 }
 
 /// Base-two logarithms of the numbers of rows and columns.
@@ -119,12 +116,11 @@ pub(crate) use prover::{commit, open};
 mod prover {
     use std::sync::Arc;
 
-    use dory_pcs::primitives::arithmetic::Field;
     use dory_pcs::{Polynomial, Transparent};
     use zkml_core::{ProveError, ProverTranscript};
     use zkml_device::Column;
+    use zkml_pairing::{Field, First};
 
-    use super::groups::First;
     use super::matrix::Matrix;
     use super::{
         Bn254, Curve, Element, Encoding, OpeningClaim, Routines, Scalar, Shape, Sponge, Stacking, VARIABLES,
@@ -156,7 +152,7 @@ mod prover {
         let (target, rows, _) = Matrix(&stacked)
             .commit::<Curve, Transparent, Routines>(log_rows, log_columns, &setup)
             .map_err(|error| failed(error.to_string()))?;
-        let mut commitment = Vec::with_capacity(wire::TARGET_BYTES);
+        let mut commitment = Vec::with_capacity(super::commitment_bytes());
         target.encode(&mut commitment);
         Ok((commitment.clone(), ProverData { stacking, commitment, stacked, rows }))
     }
@@ -197,9 +193,9 @@ mod prover {
 
 #[cfg(all(test, feature = "prover"))]
 mod tests {
-    use dory_pcs::primitives::arithmetic::{Field, Group};
     use dory_pcs::{Polynomial, Transparent};
     use p3_field::PrimeCharacteristicRing;
+    use zkml_pairing::{Field, Group};
 
     use super::matrix::Matrix;
     use super::wire::{decode, encode, proof_bytes};

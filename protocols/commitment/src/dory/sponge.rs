@@ -4,14 +4,12 @@
 //! proof afterwards. Challenges are elements of the scalar field other than zero: their inverses are needed.
 
 use dory_pcs::primitives::DorySerialize;
-use dory_pcs::primitives::arithmetic::{Field, Group};
 use dory_pcs::primitives::transcript::Transcript;
 use p3_bn254::Bn254 as Felt;
 use p3_challenger::{CanObserve, CanSample};
 use p3_field::PrimeCharacteristicRing;
 use zkml_core::{Bn254, Suite};
-
-use super::groups::{Curve, Scalar};
+use zkml_pairing::{Curve, Field, Group, Scalar};
 
 /// Bytes absorbed as one element.
 const CHUNK: usize = 31;

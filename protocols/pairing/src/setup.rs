@@ -25,16 +25,19 @@ use ark_ff::PrimeField;
 use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
 use dory_pcs::primitives::arithmetic::{Group, PairingCurve};
 
-use super::groups::{Curve, First, Second, Target};
+use crate::groups::{Curve, First, Second, Target};
 
 /// Seed of all generators.
-pub(crate) const DOMAIN: &str = "zkml-workbench dory bn254 v1";
+pub const DOMAIN: &str = "zkml-workbench dory bn254 v1";
 /// Environment variable that names the folder for computed parameters.
-pub(crate) const CACHE_VARIABLE: &str = "ZKML_WORKBENCH_CACHE";
+pub const CACHE_VARIABLE: &str = "ZKML_WORKBENCH_CACHE";
 /// Smaller levels take milliseconds and are not written.
 const FIRST_STORED_LEVEL: usize = 5;
 /// Bytes per generator of each group, and per product.
 const POINT_BYTES: [usize; 3] = [64, 128, 384];
+
+/// Largest level: there are `2^MAX_LEVEL` generators of each source group.
+pub const MAX_LEVEL: usize = DIGESTS.len() - 1;
 
 /// BLAKE3 of the encoding of each level.
 const DIGESTS: [&str; 14] = [
@@ -54,9 +57,11 @@ const DIGESTS: [&str; 14] = [
     "f59512ab0d3d7e93ac047657834ab498d7dc61e8d5f891e633ccdd2f7f3c952b",
 ];
 
+/// The prover's parameters.
 #[cfg(feature = "prover")]
-type ProverSetup = dory_pcs::ProverSetup<Curve>;
-type VerifierSetup = dory_pcs::VerifierSetup<Curve>;
+pub type ProverSetup = dory_pcs::ProverSetup<Curve>;
+/// The verifier's parameters.
+pub type VerifierSetup = dory_pcs::VerifierSetup<Curve>;
 
 /// One level.
 #[derive(Debug, PartialEq)]
@@ -229,7 +234,7 @@ fn next_level(below: &[Arc<Level>], folder: Option<&Path>) -> Result<Level, Stri
     let computed = Level::compute(below);
     let digest = blake3::hash(&computed.encode()).to_hex();
     let Some(pinned) = DIGESTS.get(level) else {
-        return Err(format!("the setup has levels 0 to {}, not {level}", DIGESTS.len() - 1));
+        return Err(format!("the setup has levels 0 to {MAX_LEVEL}, not {level}"));
     };
     if *pinned != digest.as_str() {
         return Err(format!("level {level} of the setup has the digest {digest} instead of {pinned}"));
@@ -262,14 +267,14 @@ fn point_generators() -> (First, Second) {
 
 /// The prover's parameters for a matrix of `2^columns` columns.
 #[cfg(feature = "prover")]
-pub(crate) fn prover(columns: usize) -> Result<ProverSetup, String> {
+pub fn prover(columns: usize) -> Result<ProverSetup, String> {
     let (g1_vec, g2_vec) = generators(&levels(columns)?);
     let (h1, h2) = point_generators();
     Ok(ProverSetup { g1_vec, g2_vec, ht: Curve::pair(&h1, &h2), h1, h2 })
 }
 
 /// The verifier's parameters for a matrix of `2^columns` columns.
-pub(crate) fn verifier(columns: usize) -> Result<VerifierSetup, String> {
+pub fn verifier(columns: usize) -> Result<VerifierSetup, String> {
     let levels = levels(columns)?;
     let (h1, h2) = point_generators();
     let chi: Vec<Target> = levels.iter().map(|level| level.chi).collect();

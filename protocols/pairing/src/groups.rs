@@ -1,4 +1,4 @@
-//! BN254 from arkworks, as the library's group traits ask for it.
+//! BN254 from arkworks, as the group traits of `dory-pcs` ask for it.
 //!
 //! Every [`Target`] is a pairing, a product of pairings, or was decoded with a subgroup check: inverses are conjugates and
 //! squarings cyclotomic.
@@ -25,22 +25,22 @@ const TERMS_PER_TASK: usize = 32;
 
 /// An element of the scalar field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Scalar(pub(crate) Fr);
+pub struct Scalar(pub Fr);
 /// A point of the first source group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct First(pub(crate) G1Projective);
+pub struct First(pub G1Projective);
 /// A point of the second source group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Second(pub(crate) G2Projective);
+pub struct Second(pub G2Projective);
 /// An element of the target group, of prime order `r`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Target(pub(crate) Fq12);
+pub struct Target(pub Fq12);
 /// The pairing.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Curve;
+pub struct Curve;
 /// Multi-exponentiations.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Routines;
+pub struct Routines;
 
 impl From<Felt> for Scalar {
     fn from(value: Felt) -> Self {
