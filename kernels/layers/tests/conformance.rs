@@ -1,9 +1,10 @@
 //! Every kernel with every protocol in every slot: small networks through the real prover and the real verifier, and what
 //! a verifier must refuse.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use zkml_core::{Goldilocks, Program, Residence, Shape, Slot, TensorId, Witness};
+use zkml_commitment::CommittedSuite;
+use zkml_core::{Bn254, Goldilocks, Program, ProtocolSet, Residence, Shape, Slot, Suite, TensorId, Witness};
 use zkml_device::Device;
 use zkml_layers::{KERNELS, Lowered, lower};
 use zkml_model::{Assignment, Plan, ProvingKey, Statement, public_bytes};
@@ -13,16 +14,16 @@ mod networks;
 
 use networks::{Small, networks, relatives};
 
-type S = Goldilocks;
-
-/// Names of the protocols that fill a slot.
+/// Names of the protocols that fill a slot over every suite.
 fn fillers(slot: Slot) -> Vec<&'static str> {
-    zkml_registry::protocols().into_iter().filter(|p| p.slots.contains(&slot)).map(|p| p.id).collect()
+    let everywhere = |id: &str| ProtocolSet::<Goldilocks>::build(&Registry, id, &BTreeMap::new()).is_ok();
+    let all = zkml_registry::protocols().into_iter().filter(|p| p.slots.contains(&slot)).map(|p| p.id);
+    all.filter(|id| everywhere(id)).collect()
 }
 
-fn statement(program: &Program, einsum: &str, lookup: &str) -> Statement {
+fn statement<S: Suite>(program: &Program, einsum: &str, lookup: &str) -> Statement {
     Statement {
-        suite: "goldilocks".to_owned(),
+        suite: S::ID.to_owned(),
         program: program.clone(),
         assignments: Statement::assign(program, &Assignment::new(einsum), &Assignment::new(lookup)),
         security_bits: 100,
@@ -42,15 +43,20 @@ fn lowered(small: &Small) -> (Lowered, Witness) {
 /// Key, public values and proof as bytes; `None` if the prover finds that the witness does not satisfy the program.
 fn files(program: &Program, protocols: [&str; 2], honest: &Witness, witness: &Witness) -> Option<[Vec<u8>; 3]> {
     let [einsum, lookup] = protocols;
-    let plan = Plan::<S>::new(statement(program, einsum, lookup), &Registry).unwrap_or_else(|e| panic!("{e}"));
+    let statement = statement::<Goldilocks>(program, einsum, lookup);
+    files_of(Plan::<Goldilocks>::new(statement, &Registry).unwrap_or_else(|e| panic!("{e}")), honest, witness)
+}
+
+fn files_of<S: CommittedSuite>(plan: Plan<S>, honest: &Witness, witness: &Witness) -> Option<[Vec<u8>; 3]> {
+    let program = plan.statement().program.clone();
     let key = ProvingKey::new(plan, honest).unwrap();
     let proof = zkml_model::prove(&key, witness, Device::Cpu).ok()?;
-    let public = public_bytes(program, witness).ok()?;
+    let public = public_bytes(&program, witness).ok()?;
     Some([key.verifying_bytes().to_vec(), public, proof.bytes])
 }
 
 fn accepts([key, public, proof]: &[Vec<u8>; 3]) -> bool {
-    zkml_model::verify::<S>(key, public, proof, &Registry).is_ok()
+    zkml_model::verify::<Goldilocks>(key, public, proof, &Registry).is_ok()
 }
 
 #[test]
@@ -75,6 +81,30 @@ fn every_protocol_proves_every_kernel() {
 }
 
 /// One cell of one tensor is changed at a time: weights, activations, remainders, the public answer.
+/// A protocol for products of two tensors proves the networks that have no others.
+#[test]
+fn zkmatrix_proves_the_kernels_whose_products_have_two_factors() {
+    let mut proven: BTreeSet<&str> = BTreeSet::new();
+    for small in networks() {
+        let (lowered, witness) = lowered(&small);
+        let statement = statement::<Bn254>(&lowered.program, "zkmatrix", "reveal");
+        let plan = match Plan::<Bn254>::new(statement, &Registry) {
+            Ok(plan) => plan,
+            Err(refused) => {
+                assert!(refused.to_string().contains("zkmatrix"), "{}: {refused}", small.name);
+                continue;
+            }
+        };
+        let [key, public, proof] = files_of(plan, &witness, &witness).expect("it proves");
+        let verdict = zkml_model::verify::<Bn254>(&key, &public, &proof, &Registry);
+        verdict.unwrap_or_else(|e| panic!("{}: {e}", small.name));
+        proven.extend(small.kernels());
+    }
+    for kernel in ["dense", "matmul", "mul", "relu"] {
+        assert!(proven.contains(kernel), "{kernel} is not among {proven:?}");
+    }
+}
+
 #[test]
 fn no_changed_cell_is_proven() {
     for small in networks() {
