@@ -29,7 +29,10 @@ pub(crate) const METRICS: &[Metric] = &[
     Metric { name: "proof_bytes", about: "Size of the proof file." },
     Metric { name: "verifying_key_bytes", about: "Size of the verifying key." },
     Metric { name: "peak_memory_mib", about: "Largest resident memory of the proving process, in MiB." },
-    Metric { name: "soundness_bits", about: "Proven bits of soundness of the whole proof; 1000 if it cannot err." },
+    Metric {
+        name: "soundness_bits",
+        about: "Bits of soundness of the whole proof, the suite's assumption included; 1000 if it cannot err.",
+    },
     Metric { name: "committed_cells", about: "Cells behind the per-proof commitment." },
     Metric {
         name: "max_error_steps",

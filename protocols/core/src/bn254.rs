@@ -49,6 +49,7 @@ impl Suite for Bn254 {
     const ABOUT: &'static str = "BN254's scalar field for cells and challenges, BLAKE3, Dory";
     const BASE_BYTES: usize = BYTES;
     const SECURITY_BITS: u32 = 100;
+    const ASSUMPTION: Option<(&'static str, f64)> = Some(("SXDH on BN254", 100.0));
 
     fn challenger() -> Self::Challenger {
         Bn254Challenger { bytes: HashChallenger::new(b"zkml-workbench v1".to_vec(), Blake3) }

@@ -26,6 +26,8 @@ pub trait Suite: 'static + Copy + Debug + Default + Send + Sync {
     const BASE_BYTES: usize;
     /// Security bits that a proof over this suite aims at.
     const SECURITY_BITS: u32;
+    /// The assumption on which commitments rest besides the hash, and its security in bits; `None` if there is none.
+    const ASSUMPTION: Option<(&'static str, f64)> = None;
 
     /// A fresh sponge.
     fn challenger() -> Self::Challenger;

@@ -17,7 +17,7 @@ pub struct SoundnessReport {
     pub bits: f64,
     /// The terms; those of protocols already pay for the commitment's candidates.
     pub terms: Vec<ErrorTerm>,
-    /// The bound that the commitment's terms rest on.
+    /// The bound, or the assumption, that the commitment's terms rest on.
     pub regime: String,
     /// Bits that the statement asks for.
     pub wanted: u32,
@@ -47,19 +47,26 @@ pub(crate) fn report<S: CommittedSuite>(plan: &Plan<S>) -> SoundnessReport {
         tensors.iter().map(|t| claims.get(t).copied().unwrap_or(0)).fold(0, usize::saturating_add)
     };
     let mut opening = Vec::new();
-    let (mut candidates, mut regime) = (0.0, String::from("nothing is committed"));
+    let (mut candidates, mut regime) = (0.0, None);
     if !committed.is_empty() {
         let soundness = S::opening_soundness(&plan.shapes(&committed), count(&committed));
         candidates = soundness.log2_candidates;
-        regime = soundness.regime;
+        regime = Some(soundness.regime);
         opening.extend(prefixed("opening", soundness.terms));
     }
     let fixed = plan.fixed();
     if !fixed.is_empty() && !plan.fixed_in_clear() {
         // The key's commitment is made by whoever makes the keys, honestly: it has one candidate, but its
         // opening is still a proof.
-        opening.extend(prefixed("weights", S::opening_soundness(&plan.shapes(&fixed), count(&fixed)).terms));
+        let soundness = S::opening_soundness(&plan.shapes(&fixed), count(&fixed));
+        opening.extend(prefixed("weights", soundness.terms));
+        regime = regime.or(Some(soundness.regime));
     }
+    // Whoever breaks it breaks every commitment of the proof at once: it counts once.
+    opening.extend(S::ASSUMPTION.map(|(name, bits)| ErrorTerm::of_bits(format!("assumption/{name}"), bits)));
+    let assumed =
+        || S::ASSUMPTION.map_or_else(|| "nothing is committed".to_owned(), |(name, _)| format!("{name}, assumed"));
+    let regime = regime.unwrap_or_else(assumed);
     let terms: Vec<ErrorTerm> = own
         .into_iter()
         .map(|t| t.over_candidates(candidates))

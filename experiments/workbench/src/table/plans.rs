@@ -1,5 +1,7 @@
 //! The tables of `workbench plan`.
 
+use zkml_core::Cost;
+
 use super::cell::dims;
 use super::{count, soundness, table, unsupported};
 use crate::layers::{LayerRecord, SlotRecord};
@@ -61,10 +63,20 @@ fn layers(plan: &CellPlan) -> String {
     table.add_row(total.chain(sums).chain([plan.committed_cells.to_string()]));
     format!(
         "{table}\n  operations in products of challenge-field elements; proof bytes before the opening; committed cells per \
-         proof, those of a layer in its first row\n  relations: {free} of them affine, built in and almost free; weights: {} \
-         cells, committed once",
+         proof, those of a layer in its first row{}\n  relations: {free} of them affine, built in and almost free; weights: \
+         {} cells, committed once",
+        groups(&plan.predicted),
         plan.fixed_cells
     )
+}
+
+/// What the table's operations leave out.
+fn groups(cost: &Cost) -> String {
+    if cost.pairings == 0.0 {
+        return String::new();
+    }
+    let [first, second, pairings] = [cost.first_terms, cost.second_terms, cost.pairings].map(count);
+    format!("\n  beside them: {first} multiples in G1, {second} in G2, {pairings} pairings")
 }
 
 /// Affine relations are not worth a row.
