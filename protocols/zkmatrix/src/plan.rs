@@ -31,6 +31,7 @@ impl Letter {
     }
 
     /// The letter's coordinates in the output claim's point.
+    #[cfg(feature = "prover")]
     pub(crate) fn claimed<'p>(&self, point: &'p [Felt]) -> Option<&'p [Felt]> {
         self.part(self.output, point)
     }
