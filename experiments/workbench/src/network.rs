@@ -36,7 +36,8 @@ impl Network {
             experiment.evaluate.as_ref().map(|e| HeldOut::read(e, experiment, &input, &mut data)).transpose()?;
         let sample = calibration(experiment, &input, &mut data)?;
         let fault = |error: LayerError| layer_fault(&error, &names, experiment.calibration.is_some());
-        let spec = NetworkSpec::calibrated(input.shape, experiment.input.bits, &sample, layers).map_err(fault)?;
+        let mut spec = NetworkSpec::calibrated(input.shape, experiment.input.bits, &sample, layers).map_err(fault)?;
+        spec.input.committed = experiment.input.committed;
         let lowered = lower(&spec).map_err(fault)?;
         let quantised = lowered.input_quantisation.quantise(&input.values);
         if let Some(held_out) = &held_out {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use zkml_core::{Program, RelationId, Residence, Shape};
+use zkml_core::{Bounds, Program, RelationId, Residence, Shape, Table, TensorId};
 
 use crate::graph::Graph;
 use crate::kernel::FloatTensor;
@@ -25,6 +25,9 @@ pub struct InputSpec {
     pub shape: Shape,
     /// How real activations become integers.
     pub quantisation: Quantisation,
+    /// The verifier gets a commitment to the input, whose cells are then range checked, in place of the input itself.
+    #[serde(default)]
+    pub committed: bool,
 }
 
 /// A layer and where its inputs come from.
@@ -78,7 +81,7 @@ impl NetworkSpec {
         let shape = Shape::new(shape).ok_or_else(|| LayerError::shape("input", "the shape is empty or too large"))?;
         let quantisation = Quantisation::calibrate("input", bits, sample)?;
         let layers = layers.into_iter().map(Into::into).collect();
-        Ok(Self { input: InputSpec { shape, quantisation }, layers, sample: Some(sample.to_vec()) })
+        Ok(Self { input: InputSpec { shape, quantisation, committed: false }, layers, sample: Some(sample.to_vec()) })
     }
 }
 
@@ -184,6 +187,15 @@ fn with_rows(shape: &Shape, cells: usize) -> Option<Shape> {
     Shape::new(dims)
 }
 
+/// Every cell of a committed input is one of the integers that it is declared to be.
+fn check_range(program: &mut Program, input: TensorId, quantisation: Quantisation) -> Result<(), LayerError> {
+    let Bounds { lo, hi } = quantisation.bounds();
+    let table = Table::listed(format!("integers[{lo},{hi}]"), vec![(lo..=hi).collect()])
+        .ok_or_else(|| LayerError::parameter("input", "its range has too many integers"))?;
+    program.lookup("input/range", table, vec![vec![input]]);
+    Ok(())
+}
+
 fn lower_with(
     spec: &Arc<NetworkSpec>,
     graph: &Arc<Graph>,
@@ -191,14 +203,19 @@ fn lower_with(
     limb_bits: u32,
 ) -> Result<Lowered, LayerError> {
     let mut program = Program::default();
-    let InputSpec { shape, quantisation } = spec.input.clone();
-    let input = program.tensor("input", shape.clone(), quantisation.bounds(), Residence::Public);
+    let InputSpec { shape, quantisation, committed } = spec.input.clone();
+    let residence = if committed { Residence::Committed } else { Residence::Public };
+    let input = program.tensor("input", shape.clone(), quantisation.bounds(), residence);
     let (mut layers, mut steps, mut fixed) = (Vec::new(), Vec::new(), Vec::new());
     let output = graph.walk(Activation { tensor: input, shape, quantisation }, |i, inputs| {
         let kernel = spec.layers[i].layer.kernel();
         let residence = if i + 1 == spec.layers.len() { Residence::Public } else { Residence::Committed };
         let limb_bits = kernel.limb_bits().unwrap_or(limb_bits);
         let first = program.relations().len();
+        if i == 0 && committed {
+            // It counts as a part of the first layer, and is proven by that layer's protocol.
+            check_range(&mut program, input, quantisation)?;
+        }
         let largest = largest.get(i).copied().flatten();
         let mut builder = Lowering::new(&mut program, kernel.name(), limb_bits, largest, residence);
         let (output, step) = kernel.lower(&mut builder, inputs)?;

@@ -28,7 +28,11 @@ fn pointwise(name: &str, function: Function, bits: u32) -> LayerSpec {
 /// `combine(input, tanh(input))`, over rows of 4: two inputs with scales of their own.
 fn network(rows: usize, last: LayerSpec, bits: u32, sample: Option<Vec<f64>>) -> Lowered {
     let shape = Shape::new([rows, 2, 2]).unwrap();
-    let input = InputSpec { shape, quantisation: Quantisation { bits, scale: 4.0 / f64::from(1 << (bits - 1)) } };
+    let input = InputSpec {
+        shape,
+        quantisation: Quantisation { bits, scale: 4.0 / f64::from(1 << (bits - 1)) },
+        committed: false,
+    };
     let layers = vec![pointwise("b", Function::Tanh, bits).into(), Node::new(last, &["input", "b"])];
     lower(&NetworkSpec { input, layers, sample }).unwrap()
 }
@@ -98,7 +102,7 @@ proptest! {
 #[test]
 fn a_tensor_with_itself() {
     let shape = Shape::new([1, 3]).unwrap();
-    let input = InputSpec { shape, quantisation: Quantisation { bits: 8, scale: 0.1 } };
+    let input = InputSpec { shape, quantisation: Quantisation { bits: 8, scale: 0.1 }, committed: false };
     for (last, expected) in
         [(add("last", 8, Nonlinearity::None), [-20.0, 0.0, 10.0]), (mul("last", 8), [100.0, 0.0, 25.0])]
     {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use zkml_commitment::CommittedSuite;
 use zkml_core::{Bn254, Goldilocks, Program, ProtocolSet, Residence, Shape, Slot, Suite, TensorId, Witness};
 use zkml_device::Device;
-use zkml_layers::{KERNELS, Lowered, lower};
+use zkml_layers::{KERNELS, LayerSpec, Lowered, MatMul, NetworkSpec, lower};
 use zkml_model::{Assignment, Plan, ProvingKey, Statement, public_bytes};
 use zkml_registry::Registry;
 
@@ -102,6 +102,25 @@ fn zkmatrix_proves_the_kernels_whose_products_have_two_factors() {
     }
     for kernel in ["dense", "matmul", "mul", "relu"] {
         assert!(proven.contains(kernel), "{kernel} is not among {proven:?}");
+    }
+}
+
+/// Without its range check, a committed input could be anything: no other relation of a matrix product bounds it.
+#[test]
+fn a_committed_input_out_of_range_is_refused() {
+    let layer = MatMul { name: "product".to_owned(), weight: vec![1.0], inputs: 1, bits: 8 };
+    let mut spec = NetworkSpec::calibrated([1, 1], 8, &[1.0], vec![LayerSpec::MatMul(layer)]).unwrap();
+    spec.input.committed = true;
+    let lowered = lower(&spec).unwrap();
+    let honest = lowered.forward(&[127]).unwrap();
+    for (value, admissible) in [(127, true), (-128, true), (128, false)] {
+        let mut witness = honest.clone();
+        witness.set_i64(&lowered.program, lowered.input, vec![value]);
+        witness.set_i64(&lowered.program, lowered.output, vec![127 * value]);
+        for lookup in fillers(Slot::Lookup) {
+            let files = files(&lowered.program, ["sumcheck", lookup], &honest, &witness);
+            assert_eq!(files.as_ref().is_some_and(accepts), admissible, "{value} by {lookup}");
+        }
     }
 }
 

@@ -33,7 +33,11 @@ fn conv(weight: Vec<f64>, weight_shape: [usize; 4]) -> Conv2d {
 }
 
 fn spec(shape: &[usize], layer: LayerSpec, bits: u32, sample: Option<Vec<f64>>) -> NetworkSpec {
-    let input = InputSpec { shape: Shape::new(shape).unwrap(), quantisation: Quantisation { bits, scale: STEP } };
+    let input = InputSpec {
+        shape: Shape::new(shape).unwrap(),
+        quantisation: Quantisation { bits, scale: STEP },
+        committed: false,
+    };
     NetworkSpec { input, layers: vec![layer.into()], sample }
 }
 

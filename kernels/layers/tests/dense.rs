@@ -26,7 +26,7 @@ fn uncalibrated(rows: usize, layer: Dense) -> Lowered {
 
 fn scaled(rows: usize, layer: Dense, sample: Option<Vec<f64>>) -> Lowered {
     let shape = Shape::new([rows, layer.inputs]).unwrap();
-    let input = InputSpec { shape, quantisation: Quantisation { bits: layer.bits, scale: 0.02 } };
+    let input = InputSpec { shape, quantisation: Quantisation { bits: layer.bits, scale: 0.02 }, committed: false };
     lower(&NetworkSpec { input, layers: vec![LayerSpec::Dense(layer).into()], sample }).unwrap()
 }
 

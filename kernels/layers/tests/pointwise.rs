@@ -16,7 +16,11 @@ fn layer(function: Function, bits: u32) -> LayerSpec {
 }
 
 fn network(layers: Vec<Node>, cells: usize, bits: u32, scale: f64, sample: Option<Vec<f64>>) -> Lowered {
-    let input = InputSpec { shape: Shape::new([1, cells]).unwrap(), quantisation: Quantisation { bits, scale } };
+    let input = InputSpec {
+        shape: Shape::new([1, cells]).unwrap(),
+        quantisation: Quantisation { bits, scale },
+        committed: false,
+    };
     lower(&NetworkSpec { input, layers, sample }).unwrap()
 }
 

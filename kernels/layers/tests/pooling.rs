@@ -23,7 +23,11 @@ fn avgpool(kernel: Option<[usize; 2]>, stride: [usize; 2]) -> AvgPool {
 }
 
 fn spec(shape: &[usize], bits: u32, layers: Vec<LayerSpec>) -> NetworkSpec {
-    let input = InputSpec { shape: Shape::new(shape).unwrap(), quantisation: Quantisation { bits, scale: STEP } };
+    let input = InputSpec {
+        shape: Shape::new(shape).unwrap(),
+        quantisation: Quantisation { bits, scale: STEP },
+        committed: false,
+    };
     NetworkSpec { input, layers: layers.into_iter().map(Into::into).collect(), sample: None }
 }
 

@@ -16,7 +16,7 @@ fn network(rows: usize, row: &[usize], layer: Dense) -> Lowered {
     let sample: Vec<f64> = (0..8 * layer.inputs).map(|i| ((i * 37 % 101) as f64 - 50.0) * SCALE).collect();
     let dims: Vec<usize> = std::iter::once(rows).chain(row.iter().copied()).collect();
     let quantisation = Quantisation { bits: layer.bits, scale: SCALE };
-    let input = InputSpec { shape: Shape::new(dims).unwrap(), quantisation };
+    let input = InputSpec { shape: Shape::new(dims).unwrap(), quantisation, committed: false };
     lower(&NetworkSpec { input, layers: vec![LayerSpec::Dense(layer).into()], sample: Some(sample) }).unwrap()
 }
 

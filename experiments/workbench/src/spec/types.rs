@@ -103,6 +103,9 @@ pub(crate) struct Input {
     /// Take the row at this position, counted from 0.
     #[serde(default)]
     pub(crate) sample: Option<usize>,
+    /// Commit to the input, and check its range, in place of publishing it. The verifier gets a commitment; nothing is hidden.
+    #[serde(default)]
+    pub(crate) committed: bool,
 }
 
 /// Rows of a tensor of a file.

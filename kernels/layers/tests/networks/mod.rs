@@ -175,6 +175,9 @@ pub(crate) fn networks() -> Vec<Small> {
         small("normalisation with mean and bias", &[3, 6], vec![layer_norm]),
         small("functions by table", &[3, 5], functions),
     ];
+    let mut committed = small("a committed input", &[2, 5], vec![dense("logits", 5, 3, Nonlinearity::None)]);
+    committed.spec.input.committed = true;
+    all.push(committed);
     all.extend(rearranged());
     all.extend(graphs());
     all.extend(requantised());
