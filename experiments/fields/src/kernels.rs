@@ -66,14 +66,14 @@ pub fn to_canonical<T: Prime>(a: &[T::Value], out: &mut [T::Canonical]) {
     }
 }
 
-/// `a · b^steps`, one product after the other.
+/// `a · Π b_i`, one product after the other.
 #[inline(never)]
-pub fn multiply_chain<T: Implementation>(a: T::Value, b: T::Value, steps: usize) -> T::Value {
-    (0..steps).fold(a, |value, _| value * b)
+pub fn multiply_chain<T: Implementation>(a: T::Value, b: &[T::Value]) -> T::Value {
+    b.iter().fold(a, |value, &b| value * b)
 }
 
-/// `a + steps · b`, one sum after the other.
+/// `a + Σ b_i`, one sum after the other.
 #[inline(never)]
-pub fn add_chain<T: Implementation>(a: T::Value, b: T::Value, steps: usize) -> T::Value {
-    (0..steps).fold(a, |value, _| value + b)
+pub fn add_chain<T: Implementation>(a: T::Value, b: &[T::Value]) -> T::Value {
+    b.iter().fold(a, |value, &b| value + b)
 }

@@ -72,10 +72,18 @@ macro_rules! implementation {
 
             #[inline(always)]
             fn dot(a: &[$value; DOT_TERMS], b: &[$value; DOT_TERMS]) -> $value {
-                PrimeCharacteristicRing::dot_product(a, b)
+                let (a, _) = a.as_chunks::<{ terms(<$factor as PackedValue>::WIDTH) }>();
+                let (b, _) = b.as_chunks::<{ terms(<$factor as PackedValue>::WIDTH) }>();
+                a.iter().zip(b).map(|(a, b)| <$value>::dot_product(a, b)).sum()
             }
         }
     };
+}
+
+/// Terms of one call of the library's dot product: packed Goldilocks reduces up to six products at once, single elements any
+/// number.
+const fn terms(lanes: usize) -> usize {
+    if lanes == 1 { DOT_TERMS } else { 4 }
 }
 
 macro_rules! prime {

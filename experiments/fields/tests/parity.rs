@@ -205,17 +205,30 @@ fn integers<T: Implementation<Canonical: Words>>() {
 fn chains<T: Implementation<Canonical: Words>>() {
     let reference = Reference::of::<T>();
     let (a, b) = Sample::<T>::pair(&reference);
-    for i in (0..a.values.len()).step_by(37) {
-        let lanes = i * T::LANES..(i + 1) * T::LANES;
-        let chain = |step: &dyn Fn(&Element, &Element) -> Element| -> Vec<Element> {
-            let pair = |lane: usize| (0..5).fold(a.elements[lane].clone(), |value, _| step(&value, &b.elements[lane]));
-            lanes.clone().map(pair).collect()
-        };
-        let products = chain(&|a, b| reference.multiply(a, b));
-        assert_same::<T>("chain of products", &[kernels::multiply_chain::<T>(a.values[i], b.values[i], 5)], &products);
-        let sums = chain(&|a, b| reference.add(a, b));
-        assert_same::<T>("chain of sums", &[kernels::add_chain::<T>(a.values[i], b.values[i], 5)], &sums);
+    let chain = |step: &dyn Fn(&Element, &Element) -> Element| -> Vec<Element> {
+        let mut lanes = a.elements[..T::LANES].to_vec();
+        for (i, b) in b.elements.iter().enumerate() {
+            lanes[i % T::LANES] = step(&lanes[i % T::LANES], b);
+        }
+        lanes
+    };
+    let sums = chain(&|a, b| reference.add(a, b));
+    assert_same::<T>("chain of sums", &[kernels::add_chain::<T>(a.values[0], &b.values)], &sums);
+    // A chain that meets zero stays there.
+    let nonzero = |b: &&T::Value| {
+        (0..T::LANES).all(|lane| (0..T::DEGREE).any(|i| T::coefficient(b, lane, i) != T::Canonical::default()))
+    };
+    let factors: Vec<T::Value> = b.values.iter().filter(nonzero).copied().collect();
+    let kept: Vec<&[Element]> =
+        b.elements.chunks_exact(T::LANES).zip(&b.values).filter(|(_, b)| nonzero(b)).map(|(e, _)| e).collect();
+    assert!(kept.len() > 16);
+    let mut products: Vec<Element> = kept[0].to_vec();
+    for factor in &kept {
+        for (product, factor) in products.iter_mut().zip(*factor) {
+            *product = reference.multiply(product, factor);
+        }
     }
+    assert_same::<T>("chain of products", &[kernels::multiply_chain::<T>(factors[0], &factors)], &products);
 }
 
 fn conversions<T: Prime<Canonical: Words>>() {
