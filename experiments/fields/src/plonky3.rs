@@ -72,18 +72,16 @@ macro_rules! implementation {
 
             #[inline(always)]
             fn dot(a: &[$value; DOT_TERMS], b: &[$value; DOT_TERMS]) -> $value {
-                let (a, _) = a.as_chunks::<{ terms(<$factor as PackedValue>::WIDTH) }>();
-                let (b, _) = b.as_chunks::<{ terms(<$factor as PackedValue>::WIDTH) }>();
-                a.iter().zip(b).map(|(a, b)| <$value>::dot_product(a, b)).sum()
+                // Packed Goldilocks reduces up to six products at once, everything else any number.
+                const PACKED_WORDS: bool =
+                    $degree == 1 && <$factor as PackedValue>::WIDTH > 1 && size_of::<$base>() == 8;
+                const TERMS: usize = if PACKED_WORDS { 4 } else { DOT_TERMS };
+                let ((a, _), (b, _)) = (a.as_chunks::<TERMS>(), b.as_chunks::<TERMS>());
+                let sums = a.iter().zip(b).map(|(a, b)| <$value>::dot_product(a, b));
+                sums.reduce(|sum, block| sum + block).unwrap_or_default()
             }
         }
     };
-}
-
-/// Terms of one call of the library's dot product: packed Goldilocks reduces up to six products at once, single elements any
-/// number.
-const fn terms(lanes: usize) -> usize {
-    if lanes == 1 { DOT_TERMS } else { 4 }
 }
 
 macro_rules! prime {
