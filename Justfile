@@ -3,6 +3,7 @@
 set positional-arguments
 
 workbench := "cargo run --quiet --release -p workbench --"
+fields := "experiments/fields/Cargo.toml"
 
 [private]
 default:
@@ -67,10 +68,19 @@ count:
         --features zkml-lasso/count-ops,zkml-reveal/count-ops,zkml-zkmatrix/count-ops \
         count -- --test-threads=1
 
-# Micro-benchmarks: `just bench`, `just bench logup`
+# Micro-benchmarks: `just bench`, `just bench logup`, and field libraries compared: `just bench fields`
 [group('tests')]
 bench *FILTER:
-    cargo bench -p zkml-benches -- "$@"
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if [ "${1:-}" = fields ]; then
+        # `plonky2_field` alone may use unstable features, and in this folder alone.
+        export RUSTC_BOOTSTRAP=plonky2_field
+        cargo test --quiet --locked --profile bench --manifest-path {{ fields }}
+        cargo bench --locked --manifest-path {{ fields }} -- "${@:2}"
+    else
+        cargo bench -p zkml-benches -- "$@"
+    fi
 
 # Formatting, lints, docs and the verifier-only build, warnings denied
 [group('quality')]
@@ -101,6 +111,12 @@ docs:
 verifier-only:
     cargo clippy -p zkml-registry --no-default-features -- -D warnings
     cargo clippy -p zkml-model --no-default-features -- -D warnings
+
+# Format check and lints of the field comparison, which is outside the workspace
+[group('quality')]
+check-fields:
+    cargo fmt --check --manifest-path {{ fields }}
+    RUSTC_BOOTSTRAP=plonky2_field cargo clippy --locked --all-targets --manifest-path {{ fields }} -- -D warnings
 
 # Exactly what the continuous integration runs
 [group('quality')]
