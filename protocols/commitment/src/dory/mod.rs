@@ -193,9 +193,11 @@ mod prover {
 
 #[cfg(all(test, feature = "prover"))]
 mod tests {
+    use dory_pcs::primitives::DorySerialize;
+    use dory_pcs::primitives::transcript::Transcript;
     use dory_pcs::{Polynomial, Transparent};
     use p3_field::PrimeCharacteristicRing;
-    use zkml_pairing::{Field, Group};
+    use zkml_pairing::{Field, First, Group, Second};
 
     use super::matrix::Matrix;
     use super::wire::{decode, encode, proof_bytes};
@@ -256,6 +258,99 @@ mod tests {
         assert!(!accepts(&target, &reversed, value, &proof), "the coordinates reversed");
         assert!(!accepts(&(target + target), &point, value, &proof), "twice the commitment");
         assert!(!accepts(&Target::identity(), &point, value, &proof), "the commitment to nothing");
+    }
+
+    /// The sponge as the library drives it, with every challenge noted.
+    struct Noted<'a> {
+        sponge: Sponge<'a>,
+        drawn: Vec<Scalar>,
+    }
+
+    impl Transcript for Noted<'_> {
+        type Curve = Curve;
+        fn append_bytes(&mut self, label: &[u8], bytes: &[u8]) {
+            self.sponge.append_bytes(label, bytes);
+        }
+        fn append_field(&mut self, label: &[u8], x: &Scalar) {
+            self.sponge.append_field(label, x);
+        }
+        fn append_group<G: Group>(&mut self, label: &[u8], g: &G) {
+            self.sponge.append_group(label, g);
+        }
+        fn append_serde<T: DorySerialize>(&mut self, label: &[u8], s: &T) {
+            self.sponge.append_serde(label, s);
+        }
+        fn challenge_scalar(&mut self, label: &[u8]) -> Scalar {
+            let challenge = self.sponge.challenge_scalar(label);
+            self.drawn.push(challenge);
+            challenge
+        }
+        fn reset(&mut self, domain_label: &[u8]) {
+            self.sponge.reset(domain_label);
+        }
+    }
+
+    /// `β_1, α_1, …, γ, d` of the verifier.
+    fn challenges(opened: &Opened, proof: &wire::Proof) -> Vec<Scalar> {
+        let mut challenger = Bn254::challenger();
+        let mut noted = Noted { sponge: Sponge(&mut challenger), drawn: Vec::new() };
+        let setup = setup::verifier(dimensions(VARIABLES).1).unwrap();
+        let Opened { target, point, value, .. } = opened;
+        let _ = dory_pcs::verify::<_, Curve, Routines, Routines, _>(*target, *value, point, proof, setup, &mut noted);
+        noted.drawn
+    }
+
+    /// A change of one element of a proof.
+    type Change = fn(&mut wire::Proof);
+
+    /// The elements of each message of round `R`, and the number of challenges before it.
+    fn changes_of_round<const R: usize>() -> [(usize, Vec<Change>); 2] {
+        let first: [Change; 6] = [
+            |p| p.first_messages[R].d1_left = Target::identity(),
+            |p| p.first_messages[R].d1_right = p.first_messages[R].d1_right + p.vmv_message.c,
+            |p| p.first_messages[R].d2_left = Target::identity(),
+            |p| p.first_messages[R].d2_right = Target::identity(),
+            |p| p.first_messages[R].e1_beta = First::identity(),
+            |p| p.first_messages[R].e2_beta = Second::identity(),
+        ];
+        let second: [Change; 6] = [
+            |p| p.second_messages[R].c_plus = p.second_messages[R].c_plus + p.vmv_message.c,
+            |p| p.second_messages[R].c_minus = p.second_messages[R].c_minus + p.vmv_message.c,
+            |p| p.second_messages[R].e1_plus = p.second_messages[R].e1_plus + p.vmv_message.e1,
+            |p| p.second_messages[R].e1_minus = p.second_messages[R].e1_minus + p.vmv_message.e1,
+            |p| p.second_messages[R].e2_plus = p.second_messages[R].e2_plus + p.first_messages[R].e2_beta,
+            |p| p.second_messages[R].e2_minus = p.second_messages[R].e2_minus + p.first_messages[R].e2_beta,
+        ];
+        [(2 * R, first.to_vec()), (2 * R + 1, second.to_vec())]
+    }
+
+    /// No element can be chosen after a challenge that is drawn behind it.
+    #[test]
+    fn every_element_moves_all_challenges_behind_it_and_none_before() {
+        let opened = opened();
+        let drawn = challenges(&opened, &opened.proof);
+        assert_eq!(drawn.len(), 8);
+        let start: [Change; 3] = [
+            |p| p.vmv_message.c = Target::identity(),
+            |p| p.vmv_message.d2 = Target::identity(),
+            |p| p.vmv_message.e1 = First::identity(),
+        ];
+        let last: [Change; 2] = [
+            |p| p.final_message.as_mut().unwrap().e1 = First::identity(),
+            |p| p.final_message.as_mut().unwrap().e2 = Second::identity(),
+        ];
+        let rounds = [changes_of_round::<0>(), changes_of_round::<1>(), changes_of_round::<2>()];
+        let changes = rounds.into_iter().flatten().chain([(0, start.to_vec()), (7, last.to_vec())]);
+        for (before, changes) in changes {
+            for (element, change) in changes.iter().enumerate() {
+                let mut altered = opened.proof.clone();
+                change(&mut altered);
+                let others = challenges(&opened, &altered);
+                for (i, (old, new)) in drawn.iter().zip(&others).enumerate() {
+                    assert_eq!(old == new, i < before, "challenge {i}, element {element} behind {before} challenges");
+                }
+            }
+        }
     }
 
     #[test]
