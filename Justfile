@@ -62,9 +62,9 @@ test-long CASES="2000":
 # Compare predicted operations with counted ones (one thread: the counters are global)
 [group('tests')]
 count:
-    cargo test --release -p zkml-sumcheck -p zkml-logup-gkr -p zkml-logkr -p zkml-lasso -p zkml-reveal \
+    cargo test --release -p zkml-sumcheck -p zkml-logup-gkr -p zkml-logkr -p zkml-lasso -p zkml-reveal -p zkml-zkmatrix \
         --features zkml-sumcheck/count-ops,zkml-logup-gkr/count-ops,zkml-logkr/count-ops \
-        --features zkml-lasso/count-ops,zkml-reveal/count-ops \
+        --features zkml-lasso/count-ops,zkml-reveal/count-ops,zkml-zkmatrix/count-ops \
         count -- --test-threads=1
 
 # Micro-benchmarks: `just bench`, `just bench logup`

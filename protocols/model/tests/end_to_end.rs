@@ -93,6 +93,19 @@ fn every_protocol_in_every_slot_proves_the_layer() {
 }
 
 #[test]
+fn a_protocol_of_one_suite_proves_the_layer_there_and_is_refused_elsewhere() {
+    for lookup in ["logup-gkr", "logkr", "lasso", "reveal"] {
+        assert!(accepts::<Bn254>(&files::<Bn254>("zkmatrix", lookup, OUTPUTS, 10)), "{lookup}");
+    }
+    let statement = statement::<Goldilocks>(&layer(OUTPUTS).program, "zkmatrix", "logup-gkr");
+    let Err(PlanError::Protocol { scope, reason }) = Plan::<Goldilocks>::new(statement, &Registry) else {
+        panic!("a protocol that needs pairings is built over Goldilocks");
+    };
+    assert_eq!(scope, "dense/matmul");
+    assert!(reason.contains("choose `suite: bn254`"), "{reason}");
+}
+
+#[test]
 fn large_weights_are_committed_in_the_key() {
     let outputs = 1 << 10;
     let files = files::<Goldilocks>("sumcheck", "logup-gkr", outputs, 3);
@@ -102,15 +115,16 @@ fn large_weights_are_committed_in_the_key() {
 
 #[test]
 fn any_changed_bit_of_key_public_values_or_proof_is_refused() {
-    changed_bits_are_refused::<Goldilocks>(400);
-    changed_bits_are_refused::<Bn254>(60);
+    changed_bits_are_refused::<Goldilocks>("sumcheck", 400);
+    changed_bits_are_refused::<Bn254>("sumcheck", 60);
+    changed_bits_are_refused::<Bn254>("zkmatrix", 60);
 }
 
-fn changed_bits_are_refused<S: CommittedSuite>(places: usize)
+fn changed_bits_are_refused<S: CommittedSuite>(einsum: &str, places: usize)
 where
     Registry: zkml_core::ProtocolSet<S>,
 {
-    let good = files::<S>("sumcheck", "logup-gkr", OUTPUTS, 4);
+    let good = files::<S>(einsum, "logup-gkr", OUTPUTS, 4);
     assert!(accepts::<S>(&good));
     for file in 0..3 {
         let step = (good[file].len() / places).max(1);

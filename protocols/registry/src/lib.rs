@@ -2,7 +2,7 @@
 //!
 //! [`Registry`] builds any protocol by name for any suite; the model driver only knows the trait
 //! [`ProtocolSet`]. To add a protocol, write its crate under `protocols/`, add it to this crate's `Cargo.toml`
-//! (dependency and feature `prover`), and add its row to `rows`.
+//! (dependency and feature `prover`), and add its row to `rows`, or to the suites' own rows if it needs more than a field.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,14 +18,46 @@ use zkml_core::{Bn254, Goldilocks, Goldilocks3, LayerVerifier, ProtocolInfo, Pro
 pub type Options = BTreeMap<String, String>;
 
 /// Every protocol that is built in, for every suite.
-fn rows<S: Suite>() -> Vec<Row<S>> {
-    vec![
+fn rows<S: Builtin>() -> Vec<Row<S>> {
+    let mut rows = vec![
         row(|_| Ok(zkml_reveal::Reveal)),
         row(|_| Ok(zkml_sumcheck::Sumcheck)),
         row(|_| Ok(zkml_logup_gkr::LogupGkr)),
         row(zkml_logkr::LogKr::from_options),
         row(zkml_lasso::Lasso::from_options),
-    ]
+    ];
+    rows.extend(S::own_rows());
+    rows
+}
+
+/// The suites that protocols are built for, with the protocols that not every suite has.
+trait Builtin: Suite {
+    /// A row for each of them in any case: where one does not exist, its row says why.
+    fn own_rows() -> Vec<Row<Self>>;
+}
+
+/// Rows of the suites without a pairing.
+fn without_pairing<S: Suite>() -> Vec<Row<S>> {
+    let zkmatrix = LayerVerifier::<Bn254>::info(&zkml_zkmatrix::ZkMatrix);
+    vec![absent(zkmatrix, "`zkmatrix` needs pairings: choose `suite: bn254`")]
+}
+
+impl Builtin for Goldilocks {
+    fn own_rows() -> Vec<Row<Self>> {
+        without_pairing()
+    }
+}
+
+impl Builtin for Goldilocks3 {
+    fn own_rows() -> Vec<Row<Self>> {
+        without_pairing()
+    }
+}
+
+impl Builtin for Bn254 {
+    fn own_rows() -> Vec<Row<Self>> {
+        vec![row(|_| Ok(zkml_zkmatrix::ZkMatrix))]
+    }
 }
 
 /// One protocol: what it is, and how it is built from complete and valid options.
@@ -39,6 +71,11 @@ type Constructor<S> = Box<dyn Fn(&Options) -> Result<SharedProtocol<S>, String>>
 fn row<S: Suite, P: Half<S> + Default + 'static>(build: impl Fn(&Options) -> Result<P, String> + 'static) -> Row<S> {
     let info = LayerVerifier::<S>::info(&P::default());
     Row { info, build: Box::new(move |options| Ok(Arc::new(build(options)?))) }
+}
+
+/// A protocol that does not exist over the suite.
+fn absent<S: Suite>(info: ProtocolInfo, why: &'static str) -> Row<S> {
+    Row { info, build: Box::new(move |_| Err(why.to_owned())) }
 }
 
 /// What a suite is, for `list`.
@@ -67,7 +104,7 @@ pub fn suite(id: &str) -> Result<SuiteInfo, String> {
     all.iter().find(|s| s.id == id).copied().ok_or_else(|| unknown("suite", id, &ids))
 }
 
-/// All protocols.
+/// All protocols, also those that exist over one suite only.
 pub fn protocols() -> Vec<ProtocolInfo> {
     rows::<Goldilocks>().into_iter().map(|row| row.info).collect()
 }
@@ -128,7 +165,7 @@ fn complete(info: &ProtocolInfo, given: &Options) -> Result<Options, String> {
     Ok(options)
 }
 
-fn find_row<S: Suite>(id: &str) -> Result<Row<S>, String> {
+fn find_row<S: Builtin>(id: &str) -> Result<Row<S>, String> {
     let rows = rows::<S>();
     let ids: Vec<&str> = rows.iter().map(|row| row.info.id).collect();
     let message = unknown("protocol", id, &ids);
@@ -172,7 +209,7 @@ macro_rules! protocol_set {
 
 protocol_set!(Goldilocks, Goldilocks3, Bn254);
 
-fn build<S: Suite>(id: &str, given: &Options) -> Result<SharedProtocol<S>, String> {
+fn build<S: Builtin>(id: &str, given: &Options) -> Result<SharedProtocol<S>, String> {
     let row = find_row::<S>(id)?;
     let options = complete(&row.info, given)?;
     (row.build)(&options)

@@ -21,7 +21,7 @@ pub(crate) fn bytes(plan: &Plan) -> usize {
 
 /// The cost of a plan.
 pub(crate) fn predict(plan: &Plan) -> Cost {
-    let mut cost = Cost { proof_elements: VALUES, proof_bytes: messages(plan), rounds: 1, ..Cost::default() };
+    let mut cost = Cost { proof_elements: VALUES, proof_bytes: messages(plan), ..Cost::default() };
     for factor in &plan.factors {
         cost = cost.plus(projection(plan, factor));
     }
@@ -79,7 +79,7 @@ fn reduction(rounds: usize) -> Cost {
         first_terms: terms + combined + 2.0,
         second_terms: terms + combined + 4.0,
         pairings: 8.0 + 3.0 * lengths,
-        rounds: 2 * rounds + 2,
+        rounds: 2 * rounds + 3,
         ..Cost::default()
     }
 }

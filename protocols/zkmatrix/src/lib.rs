@@ -59,6 +59,7 @@ macro_rules! absorb_statement {
         $transcript.absorb_elements(&[$claim.value]);
     };
 }
+#[cfg(feature = "prover")]
 use absorb_statement;
 
 impl LayerVerifier<Bn254> for ZkMatrix {

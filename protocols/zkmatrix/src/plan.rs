@@ -31,6 +31,7 @@ impl Letter {
     }
 
     /// The letter's coordinates in the output claim's point.
+    #[cfg(feature = "prover")]
     pub(crate) fn claimed<'p>(&self, point: &'p [Felt]) -> Option<&'p [Felt]> {
         self.part(self.output, point)
     }
@@ -199,5 +200,63 @@ impl Points {
     pub(crate) fn claims(self, plan: &Plan, values: [Felt; 2]) -> Vec<Claim<Felt>> {
         let sides = plan.factors.iter().zip(self.points).zip(values);
         sides.map(|((factor, point), value)| Claim::new(factor.tensor, point, value)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zkml_core::mle::eq_table;
+    use zkml_core::{Bounds, Program, Residence, Shape};
+
+    use super::*;
+
+    fn plan(subscripts: &str, operands: [&[usize]; 2], output: &[usize]) -> Plan {
+        let mut program = Program::default();
+        let mut tensor = |dims: &[usize]| {
+            program.tensor("t", Shape::new(dims.to_vec()).unwrap(), Bounds::new(0, 1), Residence::Fixed)
+        };
+        let (operands, output) = (operands.map(&mut tensor), tensor(output));
+        let relation = Relation::Einsum(Einsum::new("test", subscripts, output, &operands).unwrap());
+        Plan::new(&Instance { program: &program, relation: &relation, advice: &[] }).unwrap()
+    }
+
+    fn felts(values: &[u64]) -> Vec<Felt> {
+        values.iter().map(|&v| Felt::from_u64(v)).collect()
+    }
+
+    fn value(table: &[Felt], point: &[Felt]) -> Felt {
+        eq_table(point).iter().zip(table).map(|(&e, &v)| e * v).sum()
+    }
+
+    /// The value of the weighted vector is that of the tensor at the point, times the scale.
+    #[test]
+    fn weights_of_a_batch_move_into_the_point() {
+        let plan = plan("bk,bk->b", [&[4, 2], &[4, 2]], &[4]);
+        let tensor = felts(&[3, 1, 4, 1, 5, 9, 2, 6]);
+        for claimed in [felts(&[7, 12]), felts(&[0, 1]), felts(&[1, 0]), felts(&[0, 5])] {
+            let weights = eq_table(&claimed);
+            let weighted: Vec<Felt> = tensor.iter().enumerate().map(|(i, &v)| v * weights[i / 2]).collect();
+            let t = felts(&[17, 23, 31]);
+            let Points { points: [a, b], scales } = Points::new(&plan, &claimed, &t).unwrap();
+            assert_eq!(value(&weighted, &t), scales[0] * value(&tensor, &a));
+            assert_eq!((b, scales[1]), (t, Felt::ONE));
+        }
+    }
+
+    #[test]
+    fn a_batch_without_weight_has_no_points() {
+        let plan = plan("bk,bk->b", [&[4, 2], &[4, 2]], &[4]);
+        assert!(Points::new(&plan, &felts(&[0, 3]), &felts(&[1, 2, 3])).is_none());
+        assert!(Points::new(&plan, &felts(&[5, 1]), &felts(&[7, 0, 3])).is_none());
+    }
+
+    #[test]
+    fn letters_of_one_operand_are_claimed_or_halved() {
+        let plan = plan("xik,ko->io", [&[4, 2, 8], &[8, 1]], &[2, 1]);
+        assert_eq!((plan.rounds, plan.claim_variables), (3, 1));
+        let Points { points: [a, b], scales } = Points::new(&plan, &felts(&[9]), &felts(&[2, 3, 4])).unwrap();
+        let half = Felt::ONE.halve();
+        assert_eq!(a, [vec![half, half], felts(&[9, 2, 3, 4])].concat());
+        assert_eq!((b, scales), (felts(&[2, 3, 4]), [Felt::from_u64(4), Felt::ONE]));
     }
 }

@@ -139,3 +139,24 @@ fn nonzero(mut draw: impl FnMut() -> Felt) -> Felt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn challenges_that_are_zero_are_drawn_again() {
+        let mut draws = [Felt::ZERO, Felt::ZERO, Felt::TWO, Felt::ONE].into_iter();
+        assert_eq!(nonzero(|| draws.next().unwrap()), Felt::TWO);
+        assert_eq!(draws.next(), Some(Felt::ONE));
+    }
+
+    #[test]
+    fn lengths_add_up() {
+        assert_eq!(
+            (Projections::BYTES, FirstMessage::BYTES, SecondMessage::BYTES, LastMessage::BYTES),
+            (96, 864, 576, 96)
+        );
+        assert_eq!(proof_bytes(10), 14_496);
+    }
+}
