@@ -212,9 +212,13 @@ mod tests {
         proof: wire::Proof,
     }
 
+    fn cells() -> Vec<Element> {
+        (0..1 << VARIABLES).map(|i: i64| Bn254::from_i64(i * i - 300)).collect()
+    }
+
     fn opened() -> Opened {
         let (rows, columns) = dimensions(VARIABLES);
-        let cells: Vec<Element> = (0..1 << VARIABLES).map(|i: i64| Bn254::from_i64(i * i - 300)).collect();
+        let cells = cells();
         let setup = setup::prover(columns).unwrap();
         let (target, commitments, _) =
             Matrix(&cells).commit::<Curve, Transparent, Routines>(rows, columns, &setup).unwrap();
@@ -353,6 +357,59 @@ mod tests {
         }
     }
 
+    /// A prover that sends zeros instead of the merging sumcheck and opens the polynomial honestly where that leads.
+    #[test]
+    fn an_honest_opening_without_the_merging_sumcheck_is_rejected() {
+        let shapes = [Shape::new([1 << VARIABLES]).unwrap()];
+        let stacking = Stacking::new(&shapes, &super::VARIABLES).unwrap();
+        let (rows, columns) = dimensions(VARIABLES);
+        let (cells, generators) = (cells(), setup::prover(columns).unwrap());
+        let (target, commitments, _) =
+            Matrix(&cells).commit::<Curve, Transparent, Routines>(rows, columns, &generators).unwrap();
+        let mut commitment = Vec::new();
+        target.encode(&mut commitment);
+        let claims = [OpeningClaim { tensor: 0, point: vec![Element::TWO; VARIABLES], value: Element::ONE }];
+        let terms = Terms::new(&stacking, &claims).unwrap();
+        let point = |transcript: &mut VerifierTranscript<'_, Bn254>| {
+            transcript.absorb("setup", setup::DOMAIN.as_bytes());
+            let merged = reduction::verify(&stacking, &terms, &shapes, &commitment, &claims, transcript);
+            coordinates(&merged.unwrap().point)
+        };
+        let mut start = vec![0; merge::DEGREE * VARIABLES * Bn254::BASE_BYTES];
+        let point_of_zeros = point(&mut VerifierTranscript::new(&start));
+        let value = Matrix(&cells).evaluate(&point_of_zeros);
+        Bn254::encode(value.into(), &mut start);
+        let after_value = || {
+            let mut transcript = VerifierTranscript::new(&start);
+            let point = point(&mut transcript);
+            transcript.read(1).unwrap();
+            (point, transcript)
+        };
+        let (point, mut transcript) = after_value();
+        let (proof, _) = dory_pcs::prove::<_, Curve, Routines, Routines, _, _, Transparent>(
+            &Matrix(&cells),
+            &point,
+            commitments,
+            Scalar::zero(),
+            rows,
+            columns,
+            &generators,
+            &mut Sponge(transcript.challenger_mut()),
+        )
+        .unwrap();
+        // The opening by itself is right.
+        let (point, mut transcript) = after_value();
+        let (levels, mut sponge) = (setup::verifier(columns).unwrap(), Sponge(transcript.challenger_mut()));
+        let alone =
+            dory_pcs::verify::<_, Curve, Routines, Routines, _>(target, value, &point, &proof, levels, &mut sponge);
+        assert!(alone.is_ok());
+        let blob = encode(&proof).unwrap();
+        let length = u32::try_from(blob.len()).unwrap().to_le_bytes();
+        let bytes = [&start[..], &length, &blob].concat();
+        let error = verify(&shapes, &commitment, &claims, &mut VerifierTranscript::new(&bytes)).unwrap_err();
+        assert!(matches!(error, VerifyError::Check { .. }), "{error}");
+    }
+
     #[test]
     fn proofs_have_one_encoding() {
         let proof = opened().proof;
@@ -362,6 +419,7 @@ mod tests {
         assert_eq!(decode(&bytes, rows, columns).as_ref(), Some(&proof));
         assert!(decode(&bytes, rows, columns - 1).is_none());
         assert!(decode(&bytes[1..], rows, columns).is_none());
+        assert!(decode(&[&bytes[..], &[0]].concat(), rows, columns).is_none());
     }
 
     #[test]
