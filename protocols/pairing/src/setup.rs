@@ -12,8 +12,9 @@
 //! sign; the counter goes up until the x-coordinate lies on the curve, and points of the second group are multiplied by the
 //! cofactor. Nobody knows a discrete logarithm between any two, and there is no secret.
 //!
-//! A level is a file of the [`cache_folder`]. What is read must have the digest that is pinned here: a file that is damaged,
-//! too short or forged is computed again and replaced. Without a folder, or where it cannot be written, levels are computed
+//! A level is a file of the folder that [`CACHE_VARIABLE`] names, or else of `zkml-workbench` in the system's folder for caches.
+//! What is read must have the digest that is pinned here: a file that is damaged, too short or forged is computed again and
+//! replaced. Without a folder, or where it cannot be written, levels are computed
 //! once per process.
 
 use std::path::{Path, PathBuf};

@@ -15,7 +15,29 @@
 //! | end | – | `γ` |
 //! | | [`LastMessage`]: `v_1 + γ s_1 H_1`, `v_2 + s_2 H_2 / γ` | `d`, for the verifier's one equation |
 //!
-//! [Lee20, sections 3 and 4]; challenges that are zero are drawn again.
+//! [Lee20, sections 3 and 4]; challenges that are zero are drawn again. The statement is not absorbed here: the caller has
+//! sent, or absorbed, all of it before.
+//!
+//! ```
+//! # use p3_field::PrimeCharacteristicRing;
+//! use zkml_core::{Bn254, ProverTranscript, Suite, VerifierTranscript};
+//! use zkml_zkmatrix::reduce::{self, Lifted, Statement};
+//!
+//! type Felt = <Bn254 as Suite>::Challenge;
+//! let [a, b] = [[1, 2, 3, 4], [5, 6, 7, 8]].map(|v| v.map(Felt::from_u64).to_vec());
+//! let lifted = Lifted::new(a, b)?;
+//! let projections = lifted.projections();
+//! let point = [10, 11].map(Felt::from_u64).to_vec(); // a protocol draws it here
+//! let pointed = lifted.at(point.clone());
+//! let statement = Statement { projections, product: Felt::from_u64(70), point, values: pointed.values() };
+//!
+//! let mut transcript = ProverTranscript::<Bn254>::new();
+//! pointed.prove(&mut transcript);
+//! let (proof, _) = transcript.finish();
+//! assert_eq!(proof.len(), reduce::proof_bytes(2));
+//! assert!(reduce::verify(&statement, &mut VerifierTranscript::new(&proof)).is_ok());
+//! # Ok::<(), String>(())
+//! ```
 
 use p3_bn254::Bn254 as Felt;
 use p3_field::PrimeCharacteristicRing;
