@@ -194,7 +194,9 @@ mod tests {
     fn challenges_depend_on_every_byte_of_every_element() {
         let draw = |values: &[Felt]| {
             let mut sponge = Bn254::challenger();
-            values.iter().for_each(|&value| sponge.observe(value));
+            for &value in values {
+                sponge.observe(value);
+            }
             let drawn: Felt = sponge.sample();
             drawn
         };

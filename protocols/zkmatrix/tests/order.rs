@@ -52,7 +52,7 @@ impl Projected {
     }
 
     /// A transcript after the statement.
-    fn begin(&self, claim: &Claim<Felt>) -> ProverTranscript<Bn254> {
+    fn begin(claim: &Claim<Felt>) -> ProverTranscript<Bn254> {
         let mut transcript = ProverTranscript::<Bn254>::new();
         transcript.enter("zkmatrix");
         transcript.absorb("setup", setup::DOMAIN.as_bytes());
@@ -75,7 +75,7 @@ impl Projected {
 #[test]
 fn this_prover_is_the_real_one_if_it_does_not_cheat() {
     let case = Projected::new();
-    let mut transcript = case.begin(&case.claim);
+    let mut transcript = Projected::begin(&case.claim);
     let lifted = Lifted::new(case.a.clone(), case.b.clone()).unwrap();
     transcript.write_bytes(&encoded(&lifted.projections()));
     let pointed = lifted.at(transcript.challenges(ROUNDS));
@@ -90,7 +90,7 @@ fn vectors_chosen_after_the_point_are_rejected() {
     let case = Projected::new();
     let mut claim = case.claim.clone();
     claim.value += Felt::ONE;
-    let mut transcript = case.begin(&claim);
+    let mut transcript = Projected::begin(&claim);
     let point = transcript.challenges(ROUNDS);
     let table = mle::eq_table(&point);
     // x with ⟨a, x⟩ = 1 and x~(t) = 0.
