@@ -129,10 +129,10 @@ mod prover {
 
     /// What the prover keeps between commitment and opening: the stacked vector and the commitments to its rows.
     pub struct ProverData {
-        stacking: Stacking,
-        commitment: Vec<u8>,
-        stacked: Vec<Element>,
-        rows: Vec<First>,
+        pub(super) stacking: Stacking,
+        pub(super) commitment: Vec<u8>,
+        pub(super) stacked: Vec<Element>,
+        pub(super) rows: Vec<First>,
     }
 
     fn failed(scope: String) -> impl Fn(String) -> ProveError {
@@ -193,10 +193,14 @@ mod prover {
 
 #[cfg(all(test, feature = "prover"))]
 mod tests {
+    use std::sync::Arc;
+
     use dory_pcs::primitives::DorySerialize;
     use dory_pcs::primitives::transcript::Transcript;
     use dory_pcs::{Polynomial, Transparent};
     use p3_field::PrimeCharacteristicRing;
+    use zkml_core::ProverTranscript;
+    use zkml_device::Column;
     use zkml_pairing::{Field, First, Group, Second};
 
     use super::matrix::Matrix;
@@ -408,6 +412,37 @@ mod tests {
         let bytes = [&start[..], &length, &blob].concat();
         let error = verify(&shapes, &commitment, &claims, &mut VerifierTranscript::new(&bytes)).unwrap_err();
         assert!(matches!(error, VerifyError::Check { .. }), "{error}");
+    }
+
+    /// A prover that commits to one polynomial and opens another one, of which the claim is true.
+    #[test]
+    fn a_polynomial_exchanged_after_the_commitment_is_rejected() {
+        let shape = Shape::new([1 << VARIABLES]).unwrap();
+        let commit_to = |first: i64| {
+            let values: Vec<i64> = (0..1 << VARIABLES).map(|i: i64| if i == 0 { first } else { i * i }).collect();
+            commit(core::slice::from_ref(&shape), &[Arc::new(Column::with_bounds(values, 0, 0))]).unwrap().1
+        };
+        let run = |data: &ProverData| {
+            let point: Vec<Element> = (2..).take(VARIABLES).map(Element::from_u64).collect();
+            let value = zkml_core::mle::evaluate(&shape, &point, |i| data.stacked[i]);
+            let claims = [OpeningClaim { tensor: 0, point, value }];
+            let mut transcript = ProverTranscript::new();
+            open(data, &claims, &mut transcript).unwrap();
+            let bytes = transcript.finish().0;
+            verify(&data.stacking.shapes, &data.commitment, &claims, &mut VerifierTranscript::new(&bytes))
+        };
+        let committed = commit_to(0);
+        assert_eq!(run(&committed), Ok(()));
+        for keep_rows in [false, true] {
+            let mut exchanged = commit_to(1);
+            assert_eq!(run(&exchanged), Ok(()));
+            exchanged.commitment.clone_from(&committed.commitment);
+            if keep_rows {
+                exchanged.rows.clone_from(&committed.rows);
+            }
+            let error = run(&exchanged).unwrap_err();
+            assert!(matches!(error, VerifyError::Opening { .. }), "rows of the commitment: {keep_rows}: {error}");
+        }
     }
 
     #[test]
