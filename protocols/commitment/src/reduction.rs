@@ -101,3 +101,48 @@ mod prover {
         merge_prover::prove(stacking, stacked, &terms.distinct, &powers, claim, transcript).ok_or_else(unsatisfied)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use p3_field::PrimeCharacteristicRing;
+    use zkml_core::{Bn254, Goldilocks};
+
+    use super::*;
+
+    /// Where the stacked polynomial is opened after messages of zeros.
+    fn point<S: Suite>(dims: &[usize], commitment: &[u8], claim: &OpeningClaim<S::Challenge>) -> Vec<S::Challenge> {
+        let shapes = [dims, &[2, 2]].map(|dims| Shape::new(dims).unwrap());
+        let stacking = Stacking::new(&shapes, &(2..=8)).unwrap();
+        let claims = [claim.clone()];
+        let terms = Terms::new(&stacking, &claims).unwrap();
+        let mut transcript = VerifierTranscript::<S>::new(&[0; 1000]);
+        verify(&stacking, &terms, &shapes, commitment, &claims, &mut transcript).unwrap().point
+    }
+
+    fn depends_on_everything<S: Suite>() {
+        let claim = OpeningClaim { tensor: 0, point: vec![S::Challenge::TWO; 2], value: S::Challenge::TWO };
+        let drawn = point::<S>(&[4], b"commitment", &claim);
+        assert_eq!(drawn, point::<S>(&[4], b"commitment", &claim));
+        let mut others = vec![point::<S>(&[2, 2], b"commitment", &claim), point::<S>(&[4], b"another", &claim)];
+        let changes: [fn(&mut OpeningClaim<S::Challenge>); 4] = [
+            |claim| claim.tensor = 1,
+            |claim| claim.point[0] = S::Challenge::ONE,
+            |claim| claim.point[1] = S::Challenge::ONE,
+            |claim| claim.value = S::Challenge::ONE,
+        ];
+        for change in changes {
+            let mut other = claim.clone();
+            change(&mut other);
+            others.push(point::<S>(&[4], b"commitment", &other));
+        }
+        for (i, other) in others.iter().enumerate() {
+            assert!(drawn.iter().zip(other).all(|(a, b)| a != b), "statement {i}");
+        }
+    }
+
+    #[test]
+    fn challenges_depend_on_shapes_commitment_and_claims() {
+        depends_on_everything::<Goldilocks>();
+        depends_on_everything::<Bn254>();
+    }
+}

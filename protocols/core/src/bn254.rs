@@ -192,6 +192,26 @@ mod tests {
     }
 
     #[test]
+    fn challenges_depend_on_every_byte_of_every_element() {
+        let draw = |values: &[Felt]| {
+            let mut sponge = Bn254::challenger();
+            for &value in values {
+                sponge.observe(value);
+            }
+            let drawn: Felt = sponge.sample();
+            drawn
+        };
+        let units: Vec<Felt> = (0..BYTES as u64).map(|i| Felt::TWO.exp_u64(8 * i)).collect();
+        let mut drawn: Vec<Felt> = units.iter().map(|&unit| draw(&[unit])).collect();
+        let pairs = [[Felt::ZERO, Felt::ONE], [Felt::ONE, Felt::ZERO], [Felt::ZERO, Felt::ZERO]];
+        drawn.extend(pairs.iter().map(|pair| draw(pair)));
+        drawn.extend([draw(&[]), draw(&[Felt::ZERO])]);
+        for (i, challenge) in drawn.iter().enumerate() {
+            assert!(!drawn[..i].contains(challenge), "input {i}");
+        }
+    }
+
+    #[test]
     fn work_is_checked() {
         let start = Bn254::challenger();
         let witness = start.clone().grind(6);

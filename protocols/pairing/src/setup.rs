@@ -232,11 +232,11 @@ fn next_level(below: &[Arc<Level>], folder: Option<&Path>) -> Result<Level, Stri
             }
         }
     }
-    let computed = Level::compute(below);
-    let digest = blake3::hash(&computed.encode()).to_hex();
     let Some(pinned) = DIGESTS.get(level) else {
         return Err(format!("the setup has levels 0 to {MAX_LEVEL}, not {level}"));
     };
+    let computed = Level::compute(below);
+    let digest = blake3::hash(&computed.encode()).to_hex();
     if *pinned != digest.as_str() {
         return Err(format!("level {level} of the setup has the digest {digest} instead of {pinned}"));
     }
@@ -251,6 +251,9 @@ fn next_level(below: &[Arc<Level>], folder: Option<&Path>) -> Result<Level, Stri
 /// Levels `0..=columns`.
 fn levels(columns: usize) -> Result<Vec<Arc<Level>>, String> {
     static LEVELS: Mutex<Vec<Arc<Level>>> = Mutex::new(Vec::new());
+    if columns > MAX_LEVEL {
+        return Err(format!("there are generators for 2^{MAX_LEVEL} columns, not for 2^{columns}"));
+    }
     // A panic elsewhere leaves complete levels behind.
     let mut levels = LEVELS.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = cache_folder();
@@ -325,6 +328,14 @@ mod tests {
         let digests: Vec<String> =
             computed(DIGESTS.len()).iter().map(|level| blake3::hash(&level.encode()).to_hex().to_string()).collect();
         assert_eq!(digests, DIGESTS, "{digests:#?}");
+    }
+
+    #[test]
+    fn sizes_without_generators_are_refused_before_any_work() {
+        for columns in [MAX_LEVEL + 1, 60, usize::MAX] {
+            assert!(verifier(columns).unwrap_err().contains("2^13"));
+            assert!(prover(columns).unwrap_err().contains("2^13"));
+        }
     }
 
     #[test]

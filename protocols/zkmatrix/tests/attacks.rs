@@ -202,6 +202,16 @@ fn truncated_and_extended_proofs_are_rejected() {
     assert!(why.contains("left over"), "{why}");
 }
 
+/// The length is looked at first: no generators are computed, and no points decoded, for a proof that is too short.
+#[test]
+fn a_short_proof_is_rejected_for_its_length() {
+    let proven = Proven::new();
+    let mut short = proven.bytes[..proven.bytes.len() - 1].to_vec();
+    short[..32].fill(0xff);
+    let why = rejection(&proven.setup, &short, "a short proof of no elements");
+    assert!(why.contains("too early"), "{why}");
+}
+
 fn bytes(value: &impl CanonicalSerialize) -> Vec<u8> {
     let mut out = Vec::new();
     value.serialize_compressed(&mut out).unwrap();

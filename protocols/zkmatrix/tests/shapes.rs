@@ -5,8 +5,8 @@ mod common;
 use common::{Felt, accepts, einsum, entries, honest, matmul, product, random_matmul, rejection, rng, setup};
 use p3_field::PrimeCharacteristicRing;
 use zkml_core::{
-    Bn254, Bounds, Claim, Instance, LayerProver, LayerVerifier, Program, ProverTranscript, Residence, Shape,
-    VerifierTranscript,
+    Bn254, Bounds, Claim, Einsum, Instance, LayerProver, LayerVerifier, Program, ProverTranscript, Relation, Residence,
+    Shape, TensorId, VerifierTranscript, Witness,
 };
 use zkml_device::Device;
 use zkml_testkit::cases::Case;
@@ -128,6 +128,74 @@ fn letters_of_one_operand_are_summed_and_outer_products_need_no_rounds() {
     let outer = setup(&einsum("i,j->ij", &operands, (&[15, 10], cells)));
     accepts(&outer);
     assert_eq!(honest(&outer).bytes.len(), 64);
+}
+
+/// The output of an einsum by its definition; letters have the lengths that `length` gives them.
+fn by_definition(subscripts: &str, operands: &[&[i64]; 2], length: fn(char) -> usize) -> Vec<i64> {
+    let (inputs, output) = subscripts.split_once("->").unwrap();
+    let inputs: Vec<&str> = inputs.split(',').collect();
+    let letters = Einsum::new("test", subscripts, TensorId(0), &[TensorId(0); 2]).unwrap().all_indices();
+    let mut cells = vec![0; output.chars().map(length).product()];
+    for mut index in 0..letters.iter().map(|&c| length(c)).product::<usize>() {
+        let mut values = std::collections::HashMap::new();
+        for &c in letters.iter().rev() {
+            values.insert(c, index % length(c));
+            index /= length(c);
+        }
+        let place = |string: &str| string.chars().fold(0, |at, c| at * length(c) + values[&c]);
+        cells[place(output)] += operands[0][place(inputs[0])] * operands[1][place(inputs[1])];
+    }
+    cells
+}
+
+/// Letters in other orders in every tensor, with lengths that tell them apart.
+#[test]
+fn letters_in_any_order_are_proven_and_one_wrong_cell_is_rejected() {
+    let length = |c| match c {
+        'b' => 3,
+        'h' => 2,
+        'x' => 5,
+        _ => 4,
+    };
+    let mut rng = rng();
+    for subscripts in ["bhx,hbx->hb", "xhb,bxh->bh", "bqx,kbx->qbk", "xqb,xkb->kqb", "qxh,xkh->hk", "xb,kbx->"] {
+        let (inputs, output) = subscripts.split_once("->").unwrap();
+        let dims: Vec<Vec<usize>> =
+            inputs.split(',').chain([output]).map(|string| string.chars().map(length).collect()).collect();
+        let [a, b] = [0, 1].map(|i| entries(dims[i].iter().product(), &mut rng));
+        let cells = by_definition(subscripts, &[&a, &b], length);
+        let setup = setup(&einsum(subscripts, &[(&dims[0], a), (&dims[1], b)], (&dims[2], cells)));
+        accepts(&setup);
+        let mut wrong = setup.clone();
+        wrong.witness = setup.altered(setup.statement.relation.output().unwrap(), 0, 1).unwrap();
+        rejection(&wrong, &honest(&wrong).bytes, "the first cell is wrong");
+    }
+}
+
+/// Both operands are one tensor: the two claims on it are at different points.
+#[test]
+fn a_matrix_times_its_transpose_is_proven_and_its_square_is_another_statement() {
+    let a = entries(16, &mut rng());
+    let case = |subscripts: &str, cells: &[i64]| {
+        let (mut program, mut witness) = (Program::default(), Witness::default());
+        let mut tensor = |values: &[i64], residence| {
+            let shape = Shape::new([4, 4]).unwrap();
+            let tensor = program.tensor("tensor", shape, Bounds::new(-1 << 40, 1 << 40), residence);
+            witness.set_i64(&program, tensor, values.to_vec());
+            tensor
+        };
+        let (input, output) = (tensor(&a, Residence::Fixed), tensor(cells, Residence::Virtual));
+        let relation = Einsum::new("test/product", subscripts, output, &[input, input]).unwrap();
+        let relation = program.relation(Relation::Einsum(relation));
+        setup(&Case { name: subscripts.to_owned(), program, relation, witness })
+    };
+    let length = |_| 4;
+    let gram = by_definition("ik,jk->ij", &[&a, &a], length);
+    let square = by_definition("ik,kj->ij", &[&a, &a], length);
+    accepts(&case("ik,jk->ij", &gram));
+    accepts(&case("ik,kj->ij", &square));
+    let wrong = case("ik,jk->ij", &square);
+    rejection(&wrong, &honest(&wrong).bytes, "the square in place of the product with the transpose");
 }
 
 fn refusal(subscripts: &str, operands: &[&[usize]], output: &[usize]) -> String {

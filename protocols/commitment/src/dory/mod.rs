@@ -129,10 +129,10 @@ mod prover {
 
     /// What the prover keeps between commitment and opening: the stacked vector and the commitments to its rows.
     pub struct ProverData {
-        stacking: Stacking,
-        commitment: Vec<u8>,
-        stacked: Vec<Element>,
-        rows: Vec<First>,
+        pub(super) stacking: Stacking,
+        pub(super) commitment: Vec<u8>,
+        pub(super) stacked: Vec<Element>,
+        pub(super) rows: Vec<First>,
     }
 
     fn failed(scope: String) -> impl Fn(String) -> ProveError {
@@ -193,9 +193,15 @@ mod prover {
 
 #[cfg(all(test, feature = "prover"))]
 mod tests {
+    use std::sync::Arc;
+
+    use dory_pcs::primitives::DorySerialize;
+    use dory_pcs::primitives::transcript::Transcript;
     use dory_pcs::{Polynomial, Transparent};
     use p3_field::PrimeCharacteristicRing;
-    use zkml_pairing::{Field, Group};
+    use zkml_core::ProverTranscript;
+    use zkml_device::Column;
+    use zkml_pairing::{Field, First, Group, Second};
 
     use super::matrix::Matrix;
     use super::wire::{decode, encode, proof_bytes};
@@ -210,9 +216,13 @@ mod tests {
         proof: wire::Proof,
     }
 
+    fn cells() -> Vec<Element> {
+        (0..1 << VARIABLES).map(|i: i64| Bn254::from_i64(i * i - 300)).collect()
+    }
+
     fn opened() -> Opened {
         let (rows, columns) = dimensions(VARIABLES);
-        let cells: Vec<Element> = (0..1 << VARIABLES).map(|i: i64| Bn254::from_i64(i * i - 300)).collect();
+        let cells = cells();
         let setup = setup::prover(columns).unwrap();
         let (target, commitments, _) =
             Matrix(&cells).commit::<Curve, Transparent, Routines>(rows, columns, &setup).unwrap();
@@ -258,6 +268,183 @@ mod tests {
         assert!(!accepts(&Target::identity(), &point, value, &proof), "the commitment to nothing");
     }
 
+    /// The sponge as the library drives it, with every challenge noted.
+    struct Noted<'a> {
+        sponge: Sponge<'a>,
+        drawn: Vec<Scalar>,
+    }
+
+    impl Transcript for Noted<'_> {
+        type Curve = Curve;
+        fn append_bytes(&mut self, label: &[u8], bytes: &[u8]) {
+            self.sponge.append_bytes(label, bytes);
+        }
+        fn append_field(&mut self, label: &[u8], x: &Scalar) {
+            self.sponge.append_field(label, x);
+        }
+        fn append_group<G: Group>(&mut self, label: &[u8], g: &G) {
+            self.sponge.append_group(label, g);
+        }
+        fn append_serde<T: DorySerialize>(&mut self, label: &[u8], s: &T) {
+            self.sponge.append_serde(label, s);
+        }
+        fn challenge_scalar(&mut self, label: &[u8]) -> Scalar {
+            let challenge = self.sponge.challenge_scalar(label);
+            self.drawn.push(challenge);
+            challenge
+        }
+        fn reset(&mut self, domain_label: &[u8]) {
+            self.sponge.reset(domain_label);
+        }
+    }
+
+    /// `β_1, α_1, …, γ, d` of the verifier.
+    fn challenges(opened: &Opened, proof: &wire::Proof) -> Vec<Scalar> {
+        let mut challenger = Bn254::challenger();
+        let mut noted = Noted { sponge: Sponge(&mut challenger), drawn: Vec::new() };
+        let setup = setup::verifier(dimensions(VARIABLES).1).unwrap();
+        let Opened { target, point, value, .. } = opened;
+        let _ = dory_pcs::verify::<_, Curve, Routines, Routines, _>(*target, *value, point, proof, setup, &mut noted);
+        noted.drawn
+    }
+
+    /// A change of one element of a proof.
+    type Change = fn(&mut wire::Proof);
+
+    /// The elements of each message of round `R`, and the number of challenges before it.
+    fn changes_of_round<const R: usize>() -> [(usize, Vec<Change>); 2] {
+        let first: [Change; 6] = [
+            |p| p.first_messages[R].d1_left = Target::identity(),
+            |p| p.first_messages[R].d1_right = p.first_messages[R].d1_right + p.vmv_message.c,
+            |p| p.first_messages[R].d2_left = Target::identity(),
+            |p| p.first_messages[R].d2_right = Target::identity(),
+            |p| p.first_messages[R].e1_beta = First::identity(),
+            |p| p.first_messages[R].e2_beta = Second::identity(),
+        ];
+        let second: [Change; 6] = [
+            |p| p.second_messages[R].c_plus = p.second_messages[R].c_plus + p.vmv_message.c,
+            |p| p.second_messages[R].c_minus = p.second_messages[R].c_minus + p.vmv_message.c,
+            |p| p.second_messages[R].e1_plus = p.second_messages[R].e1_plus + p.vmv_message.e1,
+            |p| p.second_messages[R].e1_minus = p.second_messages[R].e1_minus + p.vmv_message.e1,
+            |p| p.second_messages[R].e2_plus = p.second_messages[R].e2_plus + p.first_messages[R].e2_beta,
+            |p| p.second_messages[R].e2_minus = p.second_messages[R].e2_minus + p.first_messages[R].e2_beta,
+        ];
+        [(2 * R, first.to_vec()), (2 * R + 1, second.to_vec())]
+    }
+
+    /// No element can be chosen after a challenge that is drawn behind it.
+    #[test]
+    fn every_element_moves_all_challenges_behind_it_and_none_before() {
+        let opened = opened();
+        let drawn = challenges(&opened, &opened.proof);
+        assert_eq!(drawn.len(), 8);
+        let start: [Change; 3] = [
+            |p| p.vmv_message.c = Target::identity(),
+            |p| p.vmv_message.d2 = Target::identity(),
+            |p| p.vmv_message.e1 = First::identity(),
+        ];
+        let last: [Change; 2] = [
+            |p| p.final_message.as_mut().unwrap().e1 = First::identity(),
+            |p| p.final_message.as_mut().unwrap().e2 = Second::identity(),
+        ];
+        let rounds = [changes_of_round::<0>(), changes_of_round::<1>(), changes_of_round::<2>()];
+        let changes = rounds.into_iter().flatten().chain([(0, start.to_vec()), (7, last.to_vec())]);
+        for (before, changes) in changes {
+            for (element, change) in changes.iter().enumerate() {
+                let mut altered = opened.proof.clone();
+                change(&mut altered);
+                let others = challenges(&opened, &altered);
+                for (i, (old, new)) in drawn.iter().zip(&others).enumerate() {
+                    assert_eq!(old == new, i < before, "challenge {i}, element {element} behind {before} challenges");
+                }
+            }
+        }
+    }
+
+    /// A prover that sends zeros instead of the merging sumcheck and opens the polynomial honestly where that leads.
+    #[test]
+    fn an_honest_opening_without_the_merging_sumcheck_is_rejected() {
+        let shapes = [Shape::new([1 << VARIABLES]).unwrap()];
+        let stacking = Stacking::new(&shapes, &super::VARIABLES).unwrap();
+        let (rows, columns) = dimensions(VARIABLES);
+        let (cells, generators) = (cells(), setup::prover(columns).unwrap());
+        let (target, commitments, _) =
+            Matrix(&cells).commit::<Curve, Transparent, Routines>(rows, columns, &generators).unwrap();
+        let mut commitment = Vec::new();
+        target.encode(&mut commitment);
+        let claims = [OpeningClaim { tensor: 0, point: vec![Element::TWO; VARIABLES], value: Element::ONE }];
+        let terms = Terms::new(&stacking, &claims).unwrap();
+        let point = |transcript: &mut VerifierTranscript<'_, Bn254>| {
+            transcript.absorb("setup", setup::DOMAIN.as_bytes());
+            let merged = reduction::verify(&stacking, &terms, &shapes, &commitment, &claims, transcript);
+            coordinates(&merged.unwrap().point)
+        };
+        let mut start = vec![0; merge::DEGREE * VARIABLES * Bn254::BASE_BYTES];
+        let point_of_zeros = point(&mut VerifierTranscript::new(&start));
+        let value = Matrix(&cells).evaluate(&point_of_zeros);
+        Bn254::encode(value.into(), &mut start);
+        let after_value = || {
+            let mut transcript = VerifierTranscript::new(&start);
+            let point = point(&mut transcript);
+            transcript.read(1).unwrap();
+            (point, transcript)
+        };
+        let (point, mut transcript) = after_value();
+        let (proof, _) = dory_pcs::prove::<_, Curve, Routines, Routines, _, _, Transparent>(
+            &Matrix(&cells),
+            &point,
+            commitments,
+            Scalar::zero(),
+            rows,
+            columns,
+            &generators,
+            &mut Sponge(transcript.challenger_mut()),
+        )
+        .unwrap();
+        // The opening by itself is right.
+        let (point, mut transcript) = after_value();
+        let (levels, mut sponge) = (setup::verifier(columns).unwrap(), Sponge(transcript.challenger_mut()));
+        let alone =
+            dory_pcs::verify::<_, Curve, Routines, Routines, _>(target, value, &point, &proof, levels, &mut sponge);
+        assert!(alone.is_ok());
+        let blob = encode(&proof).unwrap();
+        let length = u32::try_from(blob.len()).unwrap().to_le_bytes();
+        let bytes = [&start[..], &length, &blob].concat();
+        let error = verify(&shapes, &commitment, &claims, &mut VerifierTranscript::new(&bytes)).unwrap_err();
+        assert!(matches!(error, VerifyError::Check { .. }), "{error}");
+    }
+
+    /// A prover that commits to one polynomial and opens another one, of which the claim is true.
+    #[test]
+    fn a_polynomial_exchanged_after_the_commitment_is_rejected() {
+        let shape = Shape::new([1 << VARIABLES]).unwrap();
+        let commit_to = |first: i64| {
+            let values: Vec<i64> = (0..1 << VARIABLES).map(|i: i64| if i == 0 { first } else { i * i }).collect();
+            commit(core::slice::from_ref(&shape), &[Arc::new(Column::with_bounds(values, 0, 0))]).unwrap().1
+        };
+        let run = |data: &ProverData| {
+            let point: Vec<Element> = (2..).take(VARIABLES).map(Element::from_u64).collect();
+            let value = zkml_core::mle::evaluate(&shape, &point, |i| data.stacked[i]);
+            let claims = [OpeningClaim { tensor: 0, point, value }];
+            let mut transcript = ProverTranscript::new();
+            open(data, &claims, &mut transcript).unwrap();
+            let bytes = transcript.finish().0;
+            verify(&data.stacking.shapes, &data.commitment, &claims, &mut VerifierTranscript::new(&bytes))
+        };
+        let committed = commit_to(0);
+        assert_eq!(run(&committed), Ok(()));
+        for keep_rows in [false, true] {
+            let mut exchanged = commit_to(1);
+            assert_eq!(run(&exchanged), Ok(()));
+            exchanged.commitment.clone_from(&committed.commitment);
+            if keep_rows {
+                exchanged.rows.clone_from(&committed.rows);
+            }
+            let error = run(&exchanged).unwrap_err();
+            assert!(matches!(error, VerifyError::Opening { .. }), "rows of the commitment: {keep_rows}: {error}");
+        }
+    }
+
     #[test]
     fn proofs_have_one_encoding() {
         let proof = opened().proof;
@@ -267,6 +454,7 @@ mod tests {
         assert_eq!(decode(&bytes, rows, columns).as_ref(), Some(&proof));
         assert!(decode(&bytes, rows, columns - 1).is_none());
         assert!(decode(&bytes[1..], rows, columns).is_none());
+        assert!(decode(&[&bytes[..], &[0]].concat(), rows, columns).is_none());
     }
 
     #[test]

@@ -69,3 +69,47 @@ impl Transcript for Sponge<'_> {
         self.append_bytes(b"domain", domain_label);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn challenges_depend_on_every_byte_every_length_and_every_label() {
+        let draw = |label: &[u8], message: &[u8], name: &[u8]| {
+            let mut challenger = Bn254::challenger();
+            let mut sponge = Sponge(&mut challenger);
+            sponge.append_bytes(label, message);
+            sponge.challenge_scalar(name)
+        };
+        // Longer than two elements of the sponge.
+        let message = [7; 70];
+        let mut drawn = vec![draw(b"m", &message, b"c")];
+        for i in 0..message.len() {
+            let mut other = message;
+            other[i] ^= 1;
+            drawn.push(draw(b"m", &other, b"c"));
+        }
+        drawn.push(draw(b"m", &message[..69], b"c"));
+        // The last element is filled up with zeros.
+        drawn.push(draw(b"m", &[&message[..], &[0]].concat(), b"c"));
+        drawn.push(draw(b"n", &message, b"c"));
+        drawn.push(draw(b"m", &message, b"d"));
+        for (i, challenge) in drawn.iter().enumerate() {
+            assert!(!drawn[..i].contains(challenge), "input {i}");
+        }
+    }
+
+    #[test]
+    fn a_new_domain_forgets_nothing() {
+        let draw = |message: &[u8], domain: &[u8]| {
+            let mut challenger = Bn254::challenger();
+            let mut sponge = Sponge(&mut challenger);
+            sponge.append_bytes(b"m", message);
+            sponge.reset(domain);
+            sponge.challenge_scalar(b"c")
+        };
+        assert_ne!(draw(b"x", b"d"), draw(b"y", b"d"));
+        assert_ne!(draw(b"x", b"d"), draw(b"x", b"e"));
+    }
+}

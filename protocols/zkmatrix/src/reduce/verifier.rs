@@ -42,6 +42,31 @@ struct Round {
     alpha: Challenge,
 }
 
+/// All messages, and the challenges that follow them.
+struct Exchange {
+    rounds: Vec<Round>,
+    gamma: Challenge,
+    last: LastMessage,
+    d: Challenge,
+}
+
+impl Exchange {
+    fn read(count: usize, transcript: &mut VerifierTranscript<'_, Bn254>) -> Result<Self, VerifyError> {
+        let mut rounds = Vec::with_capacity(count);
+        for _ in 0..count {
+            let first = read(transcript, "a first message of Dory-Reduce")?;
+            let beta = Challenge::draw(transcript);
+            let second = read(transcript, "a second message of Dory-Reduce")?;
+            let alpha = Challenge::draw(transcript);
+            rounds.push(Round { first, beta, second, alpha });
+        }
+        let gamma = Challenge::draw(transcript);
+        let last = read(transcript, "the last message of Dory-Reduce")?;
+        let d = Challenge::draw(transcript);
+        Ok(Self { rounds, gamma, last, d })
+    }
+}
+
 fn read<T: Encoding>(transcript: &mut VerifierTranscript<'_, Bn254>, what: &'static str) -> Result<T, VerifyError> {
     let bytes = transcript.read_bytes(T::BYTES)?;
     T::decode(bytes).ok_or_else(|| transcript.encoding(what))
@@ -58,17 +83,7 @@ impl Projections {
 pub fn verify(statement: &Statement, transcript: &mut VerifierTranscript<'_, Bn254>) -> Result<(), VerifyError> {
     let levels = setup::verifier(statement.point.len())
         .map_err(|what| VerifyError::Statement { scope: transcript.scope(), what })?;
-    let mut rounds = Vec::with_capacity(statement.point.len());
-    for _ in &statement.point {
-        let first = read(transcript, "a first message of Dory-Reduce")?;
-        let beta = Challenge::draw(transcript);
-        let second = read(transcript, "a second message of Dory-Reduce")?;
-        let alpha = Challenge::draw(transcript);
-        rounds.push(Round { first, beta, second, alpha });
-    }
-    let gamma = Challenge::draw(transcript);
-    let last = read(transcript, "the last message of Dory-Reduce")?;
-    let d = Challenge::draw(transcript);
+    let Exchange { rounds, gamma, last, d } = Exchange::read(statement.point.len(), transcript)?;
     let equation = Equation::new(statement, &rounds, gamma, d, &levels);
     transcript.check(equation.holds(&last, d, &levels), "the folded inner product")
 }
@@ -162,5 +177,66 @@ impl Equation {
             (last.first + Scalar::from(d.value) * levels.g1_0, last.second + Scalar::from(d.inverse) * levels.g2_0);
         let pairs = Curve::multi_pair(&[folded.0, -first, -levels.h1], &[folded.1, levels.h2, second]);
         pairs == Curve::gt_msm(&self.target.bases, &self.target.scalars)
+    }
+}
+
+#[cfg(all(test, feature = "prover"))]
+mod tests {
+    use zkml_core::ProverTranscript;
+    use zkml_pairing::Group;
+
+    use super::super::{Lifted, proof_bytes};
+    use super::*;
+
+    const ROUNDS: usize = 2;
+
+    /// `β_1, α_1, …, γ, d`.
+    fn challenges(bytes: &[u8]) -> Vec<Felt> {
+        let mut transcript = VerifierTranscript::new(bytes);
+        let Exchange { rounds, gamma, d, .. } = Exchange::read(ROUNDS, &mut transcript).unwrap();
+        transcript.finish().unwrap();
+        let of_rounds = rounds.iter().flat_map(|round| [round.beta.value, round.alpha.value]);
+        of_rounds.chain([gamma.value, d.value]).collect()
+    }
+
+    /// Another element of the same group.
+    fn other<G: Group + Encoding>(bytes: &mut [u8], generator: &G) {
+        let mut replaced = Vec::new();
+        G::decode(bytes).unwrap().add(generator).encode(&mut replaced);
+        bytes.copy_from_slice(&replaced);
+    }
+
+    /// No element can be chosen after a challenge that is drawn behind it.
+    #[test]
+    fn every_element_moves_all_challenges_behind_it_and_none_before() {
+        let levels = setup::verifier(ROUNDS).unwrap();
+        let vector = |first| (first..).take(1 << ROUNDS).map(Felt::from_u64).collect();
+        let mut transcript = ProverTranscript::<Bn254>::new();
+        Lifted::new(vector(3), vector(11)).unwrap().at(vec![Felt::TWO; ROUNDS]).prove(&mut transcript);
+        let bytes = transcript.finish().0;
+        let drawn = challenges(&bytes);
+        let (first, second) = ([Target::BYTES; 4], [Target::BYTES; 2]);
+        let points = [First::BYTES, Second::BYTES];
+        let firsts = [First::BYTES, First::BYTES, Second::BYTES, Second::BYTES];
+        // Messages as lengths of elements: every message is followed by one challenge, the second of a round by two at the end.
+        let round = [[&first[..], &points].concat(), [&second[..], &firsts].concat()];
+        let messages = (0..2 * ROUNDS).map(|i| (i, round[i % 2].clone())).chain([(2 * ROUNDS + 1, points.to_vec())]);
+        let mut at = 0;
+        for (before, elements) in messages {
+            for length in elements {
+                let mut altered = bytes.clone();
+                let element = &mut altered[at..at + length];
+                match length {
+                    First::BYTES => other(element, &levels.g1_0),
+                    Second::BYTES => other(element, &levels.g2_0),
+                    _ => other(element, &levels.ht),
+                }
+                for (i, (old, new)) in drawn.iter().zip(challenges(&altered)).enumerate() {
+                    assert_eq!(*old == new, i < before, "challenge {i} after a change of {length} bytes at {at}");
+                }
+                at += length;
+            }
+        }
+        assert_eq!((at, drawn.len()), (proof_bytes(ROUNDS), 2 * ROUNDS + 2));
     }
 }
