@@ -120,14 +120,15 @@ pub trait CommittedSuite: Suite {
     fn opening_soundness(shapes: &[Shape], claims: usize) -> OpeningSoundness;
 }
 
-macro_rules! whir_suite {
-    ($suite:ty) => {
+/// A suite, the module that commits for it, what its prover keeps, and its error terms.
+macro_rules! committed_suite {
+    ($suite:ty, $scheme:ident, $data:ty, $soundness:expr) => {
         impl CommittedSuite for $suite {
             #[cfg(feature = "prover")]
-            type ProverData = ProverData<$suite>;
+            type ProverData = $data;
 
             fn commitment_bytes(_shapes: &[Shape]) -> usize {
-                opening::commitment_bytes()
+                $scheme::commitment_bytes()
             }
 
             #[cfg(feature = "prover")]
@@ -135,7 +136,7 @@ macro_rules! whir_suite {
                 shapes: &[Shape],
                 columns: &[std::sync::Arc<zkml_device::Column>],
             ) -> Result<(Vec<u8>, Self::ProverData), ProveError> {
-                opening::commit(shapes, columns)
+                $scheme::commit(shapes, columns)
             }
 
             #[cfg(feature = "prover")]
@@ -144,7 +145,7 @@ macro_rules! whir_suite {
                 claims: &[OpeningClaim<Self::Challenge>],
                 transcript: &mut ProverTranscript<Self>,
             ) -> Result<(), ProveError> {
-                opening::open(data, claims, transcript)
+                $scheme::open(data, claims, transcript)
             }
 
             fn verify_opening(
@@ -153,54 +154,16 @@ macro_rules! whir_suite {
                 claims: &[OpeningClaim<Self::Challenge>],
                 transcript: &mut VerifierTranscript<'_, Self>,
             ) -> Result<(), VerifyError> {
-                opening::verify(shapes, commitment, claims, transcript)
+                $scheme::verify(shapes, commitment, claims, transcript)
             }
 
             fn opening_soundness(shapes: &[Shape], claims: usize) -> OpeningSoundness {
-                opening::soundness::<Self>(shapes, claims)
+                $soundness(shapes, claims)
             }
         }
     };
 }
 
-whir_suite!(Goldilocks);
-whir_suite!(Goldilocks3);
-
-impl CommittedSuite for Bn254 {
-    #[cfg(feature = "prover")]
-    type ProverData = DoryProverData;
-
-    fn commitment_bytes(_shapes: &[Shape]) -> usize {
-        dory::commitment_bytes()
-    }
-
-    #[cfg(feature = "prover")]
-    fn commit(
-        shapes: &[Shape],
-        columns: &[std::sync::Arc<zkml_device::Column>],
-    ) -> Result<(Vec<u8>, Self::ProverData), ProveError> {
-        dory::commit(shapes, columns)
-    }
-
-    #[cfg(feature = "prover")]
-    fn open(
-        data: &Self::ProverData,
-        claims: &[OpeningClaim<Self::Challenge>],
-        transcript: &mut ProverTranscript<Self>,
-    ) -> Result<(), ProveError> {
-        dory::open(data, claims, transcript)
-    }
-
-    fn verify_opening(
-        shapes: &[Shape],
-        commitment: &[u8],
-        claims: &[OpeningClaim<Self::Challenge>],
-        transcript: &mut VerifierTranscript<'_, Self>,
-    ) -> Result<(), VerifyError> {
-        dory::verify(shapes, commitment, claims, transcript)
-    }
-
-    fn opening_soundness(shapes: &[Shape], claims: usize) -> OpeningSoundness {
-        dory::soundness(shapes, claims)
-    }
-}
+committed_suite!(Goldilocks, opening, ProverData<Goldilocks>, opening::soundness::<Goldilocks>);
+committed_suite!(Goldilocks3, opening, ProverData<Goldilocks3>, opening::soundness::<Goldilocks3>);
+committed_suite!(Bn254, dory, DoryProverData, dory::soundness);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Table, TensorId, View};
+use crate::{Program, Table, TensorId, View};
 
 /// Position of a relation in its [`crate::Program`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -104,6 +104,33 @@ impl Einsum {
             }
         }
         all
+    }
+
+    /// The axis length that each of [`Einsum::all_indices`] stands for, or what is wrong with the index letters.
+    pub fn lengths(&self, program: &Program) -> Result<Vec<usize>, String> {
+        let names = self.all_indices();
+        let mut lengths: Vec<Option<usize>> = vec![None; names.len()];
+        let sides = self.operands.iter().map(|o| (o.tensor, &o.indices));
+        for (tensor, indices) in sides.chain([(self.output, &self.output_indices)]) {
+            let tensor = program.get(tensor).ok_or("a tensor of it does not exist")?;
+            let dims = tensor.shape.dims();
+            if dims.len() != indices.len() {
+                return Err(format!("`{}` has {} axes but {} letters", tensor.name, dims.len(), indices.len()));
+            }
+            for (position, (&n, name)) in dims.iter().zip(indices).enumerate() {
+                if indices.iter().take(position).any(|other| other == name) {
+                    return Err(format!("letter `{name}` repeats within one tensor; diagonals are not supported"));
+                }
+                let known = names.iter().position(|c| c == name).and_then(|i| lengths.get_mut(i));
+                if known.is_some_and(|known| *known.get_or_insert(n) != n) {
+                    return Err(format!("letter `{name}` stands for axes of different lengths"));
+                }
+            }
+        }
+        match self.output_indices.iter().find(|name| !self.operands.iter().any(|o| o.indices.contains(name))) {
+            Some(name) => Err(format!("output letter `{name}` occurs in no operand")),
+            None => Ok(lengths.into_iter().map(|length| length.unwrap_or(1)).collect()),
+        }
     }
 }
 

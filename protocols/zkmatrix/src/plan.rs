@@ -10,7 +10,7 @@
 use p3_bn254::Bn254 as Felt;
 use p3_field::{Field, PrimeCharacteristicRing};
 use zkml_core::shape::log2_ceil;
-use zkml_core::{Claim, Einsum, Instance, Relation, TensorId};
+use zkml_core::{Claim, Instance, Relation, TensorId};
 use zkml_pairing::setup::MAX_LEVEL;
 
 /// An index letter.
@@ -71,7 +71,7 @@ impl Plan {
             return Err(format!("it proves products of two tensors, and this one has {count}; use `sumcheck` for it"));
         };
         let names = einsum.all_indices();
-        let lengths = lengths(instance, einsum, &names)?;
+        let lengths = einsum.lengths(instance.program)?;
         let (mut claim_variables, mut rounds) = (0, 0);
         let mut letters = Vec::with_capacity(names.len());
         for (i, (name, &length)) in names.iter().zip(&lengths).enumerate() {
@@ -115,34 +115,6 @@ impl Plan {
     pub(crate) fn batch(&self) -> impl Iterator<Item = &Letter> {
         self.letters.iter().filter(|l| l.joint.is_some() && l.output.is_some())
     }
-}
-
-/// The length of every letter.
-fn lengths(instance: &Instance<'_>, einsum: &Einsum, names: &[char]) -> Result<Vec<usize>, String> {
-    let mut lengths: Vec<Option<usize>> = vec![None; names.len()];
-    let sides = einsum.operands.iter().map(|o| (o.tensor, &o.indices));
-    for (tensor, indices) in sides.chain([(einsum.output, &einsum.output_indices)]) {
-        let tensor = instance.program.get(tensor).ok_or("a tensor of it does not exist")?;
-        let dims = tensor.shape.dims();
-        if dims.len() != indices.len() {
-            return Err(format!("`{}` has {} axes but {} letters", tensor.name, dims.len(), indices.len()));
-        }
-        for (position, (&n, name)) in dims.iter().zip(indices).enumerate() {
-            if indices.iter().take(position).any(|other| other == name) {
-                return Err(format!("letter `{name}` repeats within one tensor; diagonals are not supported"));
-            }
-            let known = names.iter().position(|c| c == name).and_then(|i| lengths.get_mut(i));
-            if known.is_some_and(|known| *known.get_or_insert(n) != n) {
-                return Err(format!("letter `{name}` stands for axes of different lengths"));
-            }
-        }
-    }
-    for name in &einsum.output_indices {
-        if !einsum.operands.iter().any(|o| o.indices.contains(name)) {
-            return Err(format!("output letter `{name}` occurs in no operand"));
-        }
-    }
-    Ok(lengths.into_iter().map(|length| length.unwrap_or(1)).collect())
 }
 
 /// Where the operands are evaluated, and what their values have to be multiplied by to give those of the vectors.
@@ -206,7 +178,7 @@ impl Points {
 #[cfg(test)]
 mod tests {
     use zkml_core::mle::eq_table;
-    use zkml_core::{Bounds, Program, Residence, Shape};
+    use zkml_core::{Bounds, Einsum, Program, Residence, Shape};
 
     use super::*;
 

@@ -70,7 +70,7 @@ impl Plan {
             return Err("it reduces sums of products only; use a lookup protocol".to_owned());
         };
         let names = einsum.all_indices();
-        let mut letters = letters(instance, einsum, &names)?;
+        let mut letters = letters(instance, einsum)?;
         let mut factors: Vec<Factor> = Vec::new();
         for operand in &einsum.operands {
             let own = positions(&names, &operand.indices);
@@ -107,34 +107,12 @@ impl Plan {
     }
 }
 
-fn letters(instance: &Instance<'_>, einsum: &Einsum, names: &[char]) -> Result<Vec<Letter>, String> {
-    let mut lengths: Vec<Option<usize>> = vec![None; names.len()];
-    let sides = einsum.operands.iter().map(|o| (o.tensor, &o.indices));
-    for (tensor, indices) in sides.chain([(einsum.output, &einsum.output_indices)]) {
-        let tensor = instance.program.get(tensor).ok_or("a tensor of it does not exist")?;
-        let dims = tensor.shape.dims();
-        if dims.len() != indices.len() {
-            return Err(format!("`{}` has {} axes but {} letters", tensor.name, dims.len(), indices.len()));
-        }
-        for (position, (&n, name)) in dims.iter().zip(indices).enumerate() {
-            if indices[..position].contains(name) {
-                return Err(format!("letter `{name}` repeats within one tensor; diagonals are not supported"));
-            }
-            let known = names.iter().position(|c| c == name).map(|i| &mut lengths[i]);
-            if known.is_some_and(|known| *known.get_or_insert(n) != n) {
-                return Err(format!("letter `{name}` stands for axes of different lengths"));
-            }
-        }
-    }
+fn letters(instance: &Instance<'_>, einsum: &Einsum) -> Result<Vec<Letter>, String> {
     let mut offset = 0;
     let mut letters = Vec::new();
-    for (i, (name, length)) in names.iter().zip(lengths).enumerate() {
-        let length = length.unwrap_or(1);
+    for (i, length) in einsum.lengths(instance.program)?.into_iter().enumerate() {
         let variables = zkml_core::shape::log2_ceil(length);
         let summed = i >= einsum.output_indices.len();
-        if !summed && !einsum.operands.iter().any(|o| o.indices.contains(name)) {
-            return Err(format!("output letter `{name}` occurs in no operand"));
-        }
         letters.push(Letter { length, variables, output: (!summed).then_some(offset), closed: false });
         offset += if summed { 0 } else { variables };
     }
