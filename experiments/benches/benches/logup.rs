@@ -54,7 +54,7 @@ impl Workload {
     fn prove(&self) -> Vec<u8> {
         let mut transcript = ProverTranscript::<S>::new();
         LogupGkr
-            .prove(&self.instance(), &self.witness, None, &mut transcript, Device::Cpu)
+            .prove(&self.instance(), &self.witness, None, &mut transcript, &Device::cpu())
             .expect("the witness satisfies the lookup");
         transcript.finish().0
     }

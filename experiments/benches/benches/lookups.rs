@@ -55,7 +55,7 @@ impl<'p> Workload<'p> {
 
     fn prove(&self) -> Vec<u8> {
         let mut transcript = ProverTranscript::<S>::new();
-        let proven = self.protocol.prove(&self.instance(), &self.witness, None, &mut transcript, Device::Cpu);
+        let proven = self.protocol.prove(&self.instance(), &self.witness, None, &mut transcript, &Device::cpu());
         proven.expect("the witness satisfies the lookup");
         transcript.finish().0
     }

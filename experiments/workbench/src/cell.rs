@@ -212,7 +212,7 @@ impl Measuring<'_> {
         for i in 0..counts.warmup {
             self.progress.now(&format!("warm-up proof {} of {}", i + 1, counts.warmup));
             let witness = network.forward().map_err(failed)?;
-            zkml_model::prove(key, &witness, device).map_err(failed)?;
+            zkml_model::prove(key, &witness, &device).map_err(failed)?;
         }
         let mut steps = Steps::default();
         let mut last = None;
@@ -222,7 +222,7 @@ impl Measuring<'_> {
             let (witness, forward) = timed(|| network.forward());
             let witness = witness.map_err(failed)?;
             let before = count::snapshot();
-            let (proof, proving) = timed(|| zkml_model::prove(key, &witness, device));
+            let (proof, proving) = timed(|| zkml_model::prove(key, &witness, &device));
             let proof = proof.map_err(failed)?;
             measured.counted = count::ENABLED.then(|| count::snapshot().since(before));
             measured.proofs.push(times_of(&proof, forward, proving));

@@ -27,7 +27,7 @@ pub(crate) fn with_suite<W: WithSuite>(id: &str, work: W) -> Option<W::Output> {
 
 /// The device with this name.
 pub(crate) fn device(name: &str) -> Option<Device> {
-    [Device::Cpu].into_iter().find(|d| d.name() == name)
+    [Device::cpu()].into_iter().find(|d| d.name() == name)
 }
 
 /// Bits that a suite aims at.

@@ -1,31 +1,32 @@
 //! Where vectors live and where they are computed on.
 //!
-//! [`Column`] keeps integers as small as their bounds allow; [`count`] tallies field operations in the
-//! counting build; [`Device`] names the hardware a run uses.
+//! | module | holds |
+//! |---|---|
+//! | [`column`] | integers as small as their bounds allow |
+//! | [`device`] | the choice of a proof: the host, or an accelerator beside it |
+//! | [`accelerator`] | the verbs of an accelerator, one object-safe trait |
+//! | [`expression`] | a composition as data, for kernels generated from the code that the host runs |
+//! | [`info`] | what a device is, and from which sizes on it is used |
+//! | [`mod@reference`] | an accelerator that computes plainly on the host: what others are tested against |
+//! | [`count`] | field operations done so far, in the counting build |
 
+pub mod accelerator;
 pub mod column;
 pub mod count;
+pub mod device;
+pub mod error;
+pub mod expression;
+pub mod field;
+pub mod info;
+#[cfg(feature = "reference")]
+pub mod reference;
 
+pub use accelerator::{
+    Accelerator, Buffer, Combination, Contents, IntegerEinsum, Numerators, Point, Round, Rounds, Sumcheck,
+};
 pub use column::Column;
-
-/// The hardware that a prover runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Device {
-    /// The host's cores, through rayon's current thread pool.
-    Cpu,
-}
-
-impl Device {
-    /// The name used in experiment files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-        }
-    }
-
-    /// Threads that parallel loops may use.
-    pub fn threads(self) -> usize {
-        rayon::current_num_threads()
-    }
-}
+pub use device::{Device, Session};
+pub use error::DeviceError;
+pub use expression::{Expression, Trace};
+pub use field::FieldKind;
+pub use info::{Activity, BreakEven, DeviceInfo, Step};

@@ -50,7 +50,7 @@ fn files(program: &Program, protocols: [&str; 2], honest: &Witness, witness: &Wi
 fn files_of<S: CommittedSuite>(plan: Plan<S>, honest: &Witness, witness: &Witness) -> Option<[Vec<u8>; 3]> {
     let program = plan.statement().program.clone();
     let key = ProvingKey::new(plan, honest).unwrap();
-    let proof = zkml_model::prove(&key, witness, Device::Cpu).ok()?;
+    let proof = zkml_model::prove(&key, witness, &Device::cpu()).ok()?;
     let public = public_bytes(&program, witness).ok()?;
     Some([key.verifying_bytes().to_vec(), public, proof.bytes])
 }

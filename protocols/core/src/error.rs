@@ -106,6 +106,10 @@ pub enum ProveError {
     /// The relation is not supported.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The device failed in the middle of the proof. On the host the same proof can be made.
+    #[cfg(feature = "prover")]
+    #[error(transparent)]
+    Device(#[from] zkml_device::DeviceError),
 }
 
 /// Why a program is not a sound statement about integers.

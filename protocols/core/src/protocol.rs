@@ -115,7 +115,7 @@ pub trait LayerProver<S: Suite>: LayerVerifier<S> {
         witness: &Witness,
         claim: Option<&Claim<S::Challenge>>,
         transcript: &mut ProverTranscript<S>,
-        device: zkml_device::Device,
+        device: &zkml_device::Device,
     ) -> Result<Vec<Claim<S::Challenge>>, ProveError>;
 }
 

@@ -29,6 +29,10 @@ pub trait Suite: 'static + Copy + Debug + Default + Send + Sync {
     /// The assumption on which commitments rest besides the hash, and its security in bits; `None` if there is none.
     const ASSUMPTION: Option<(&'static str, f64)> = None;
 
+    /// The challenge field as devices know it; `None` if they do not.
+    #[cfg(feature = "prover")]
+    const DEVICE_FIELD: Option<zkml_device::FieldKind> = None;
+
     /// A fresh sponge.
     fn challenger() -> Self::Challenger;
     /// The embedding of an integer.
@@ -68,7 +72,7 @@ pub struct Goldilocks;
 pub struct Goldilocks3;
 
 macro_rules! goldilocks_suite {
-    ($suite:ty, $challenge:ty, $id:literal, $about:literal, $bits:literal) => {
+    ($suite:ty, $challenge:ty, $kind:ident, $id:literal, $about:literal, $bits:literal) => {
         impl Suite for $suite {
             type Base = GoldilocksField;
             type Challenge = $challenge;
@@ -77,6 +81,8 @@ macro_rules! goldilocks_suite {
             const ABOUT: &'static str = $about;
             const BASE_BYTES: usize = 8;
             const SECURITY_BITS: u32 = $bits;
+            #[cfg(feature = "prover")]
+            const DEVICE_FIELD: Option<zkml_device::FieldKind> = Some(zkml_device::FieldKind::$kind);
 
             fn challenger() -> Self::Challenger {
                 SerializingChallenger64::new(HashChallenger::new(b"zkml-workbench v1".to_vec(), Blake3))
@@ -105,6 +111,7 @@ macro_rules! goldilocks_suite {
 goldilocks_suite!(
     Goldilocks,
     BinomialExtensionField<GoldilocksField, 2>,
+    Goldilocks2,
     "goldilocks",
     "Goldilocks (2^64 - 2^32 + 1), degree-2 challenges, BLAKE3, WHIR",
     100
@@ -112,6 +119,7 @@ goldilocks_suite!(
 goldilocks_suite!(
     Goldilocks3,
     CubicTrinomialExtensionField<GoldilocksField>,
+    Goldilocks3,
     "goldilocks3",
     "Goldilocks (2^64 - 2^32 + 1), degree-3 challenges, BLAKE3, WHIR",
     128

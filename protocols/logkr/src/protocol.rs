@@ -114,7 +114,7 @@ impl<S: Suite> LayerProver<S> for LogKr {
         witness: &Witness,
         claim: Option<&Claim<S::Challenge>>,
         transcript: &mut ProverTranscript<S>,
-        _device: zkml_device::Device,
+        _device: &zkml_device::Device,
     ) -> Result<Vec<Claim<S::Challenge>>, ProveError> {
         transcript.enter(ID);
         transcript.absorb("form", self.form.name().as_bytes());

@@ -66,7 +66,7 @@ impl Case {
 
     fn prove(&self, form: Form) -> Vec<u8> {
         let mut t = ProverTranscript::<S>::new();
-        LogKr::new(form).prove(&self.instance(), &self.witness, Some(&self.claim), &mut t, Device::Cpu).unwrap();
+        LogKr::new(form).prove(&self.instance(), &self.witness, Some(&self.claim), &mut t, &Device::cpu()).unwrap();
         t.finish().0
     }
 

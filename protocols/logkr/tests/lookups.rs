@@ -102,7 +102,7 @@ fn check<S: Suite>(case: &Case, name: &str) {
     for form in Form::ALL {
         let protocol = LogKr::new(form);
         let mut t = ProverTranscript::<S>::new();
-        let claims = protocol.prove(&instance, &case.witness, None, &mut t, Device::Cpu).unwrap();
+        let claims = protocol.prove(&instance, &case.witness, None, &mut t, &Device::cpu()).unwrap();
         let bytes = t.finish().0;
         assert_eq!(bytes, reference::<S>(form, case), "{form:?}, {name}");
         let mut verifier = VerifierTranscript::<S>::new(&bytes);
@@ -151,7 +151,7 @@ fn a_value_outside_the_table_is_caught() {
         case.witness.set(tensor, Column::with_bounds(values, 0, 0));
         let mut t = ProverTranscript::<S>::new();
         let protocol = LogKr::new(form);
-        let proof = protocol.prove(&case.instance(), &case.witness, None, &mut t, Device::Cpu);
+        let proof = protocol.prove(&case.instance(), &case.witness, None, &mut t, &Device::cpu());
         assert!(proof.is_ok(), "the prover does not look at the roots");
         let bytes = t.finish().0;
         let mut verifier = VerifierTranscript::<S>::new(&bytes);

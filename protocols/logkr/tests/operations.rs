@@ -61,7 +61,7 @@ fn check(name: &str, form: Form, (mut program, mut witness): (Program, Witness))
     });
     let before = count::snapshot();
     let mut t = ProverTranscript::<S>::new();
-    protocol.prove(&instance, &witness, claim.as_ref(), &mut t, Device::Cpu).unwrap();
+    protocol.prove(&instance, &witness, claim.as_ref(), &mut t, &Device::cpu()).unwrap();
     let counted = count::snapshot().since(before);
     let predicted = LayerVerifier::<S>::cost(&protocol, &instance);
     println!(

@@ -44,7 +44,7 @@ pub struct Proof {
 }
 
 /// Proves the key's statement for a witness that holds the values of every tensor of its program.
-pub fn prove<S: CommittedSuite>(key: &ProvingKey<S>, witness: &Witness, device: Device) -> Result<Proof, ProveError> {
+pub fn prove<S: CommittedSuite>(key: &ProvingKey<S>, witness: &Witness, device: &Device) -> Result<Proof, ProveError> {
     let plan = key.plan();
     let public = public_bytes(&plan.statement().program, witness).map_err(|e| witness_error(e.to_string()))?;
     let mut transcript = ProverTranscript::<S>::new();
@@ -86,7 +86,7 @@ struct ProverSide<'a, S: CommittedSuite> {
     key: &'a ProvingKey<S>,
     witness: Witness,
     data: Option<S::ProverData>,
-    device: Device,
+    device: &'a Device,
     transcript: ProverTranscript<S>,
     timings: Vec<Timing>,
     clock: Option<Clock>,

@@ -178,7 +178,7 @@ fn a_witness_that_does_not_satisfy_the_program_is_not_proven() {
         bad.set_i64(&layer.program, tensor, values);
         let plan = Plan::<Goldilocks>::new(statement::<Goldilocks>(&layer.program, "sumcheck", "logup-gkr"), &Registry);
         let key = ProvingKey::new(plan.unwrap(), &bad).unwrap();
-        let Ok(proof) = zkml_model::prove(&key, &bad, Device::Cpu) else { continue };
+        let Ok(proof) = zkml_model::prove(&key, &bad, &Device::cpu()) else { continue };
         let public = public_bytes(&layer.program, &bad).unwrap();
         assert!(
             zkml_model::verify::<Goldilocks>(key.verifying_bytes(), &public, &proof.bytes, &Registry).is_err(),

@@ -34,7 +34,7 @@ fn bytes_table() -> Table {
 fn proves(program: &Program, witness: &Witness, einsum: &str, lookup: &str) -> bool {
     let plan = Plan::<S>::new(statement::<S>(program, einsum, lookup), &Registry).unwrap();
     let Ok(key) = ProvingKey::new(plan, witness) else { return false };
-    let Ok(proof) = zkml_model::prove(&key, witness, Device::Cpu) else { return false };
+    let Ok(proof) = zkml_model::prove(&key, witness, &Device::cpu()) else { return false };
     let Ok(public) = public_bytes(program, witness) else { return false };
     zkml_model::verify::<S>(key.verifying_bytes(), &public, &proof.bytes, &Registry).is_ok()
 }
@@ -256,7 +256,7 @@ fn damaged_keys_are_refused() {
     let (program, witness, _) = chain(2);
     let plan = Plan::<S>::new(statement::<S>(&program, "sumcheck", "logup-gkr"), &Registry).unwrap();
     let key = ProvingKey::new(plan, &witness).unwrap();
-    let proof = zkml_model::prove(&key, &witness, Device::Cpu).unwrap().bytes;
+    let proof = zkml_model::prove(&key, &witness, &Device::cpu()).unwrap().bytes;
     let (key, public) = (key.verifying_bytes(), public_bytes(&program, &witness).unwrap());
     assert!(zkml_model::verify::<S>(key, &public, &proof, &Registry).is_ok());
     let messages = &proof[proof_header(key, &public).len()..];

@@ -195,7 +195,7 @@ fn proofs_do_not_pass_for_other_windows() {
         let public = public_bytes(&tensors.program, &honest).unwrap();
         let old = [key.verifying_bytes().to_vec(), public.clone(), good[2].clone()];
         assert!(!accepts::<Goldilocks>(&old), "network {i}: the old proof");
-        if let Ok(proof) = zkml_model::prove(&key, &honest, Device::Cpu) {
+        if let Ok(proof) = zkml_model::prove(&key, &honest, &Device::cpu()) {
             let own = [key.verifying_bytes().to_vec(), public, proof.bytes];
             assert!(!accepts::<Goldilocks>(&own), "network {i}: a proof of its own");
         }
@@ -216,7 +216,7 @@ fn a_wrong_value_before_or_behind_a_view_is_not_proven() {
         let plan =
             Plan::<Goldilocks>::new(statement::<Goldilocks>(&tensors.program, "sumcheck", "logup-gkr"), &Registry);
         let key = ProvingKey::new(plan.unwrap(), &bad).unwrap();
-        let Ok(proof) = zkml_model::prove(&key, &bad, Device::Cpu) else { continue };
+        let Ok(proof) = zkml_model::prove(&key, &bad, &Device::cpu()) else { continue };
         let public = public_bytes(&tensors.program, &bad).unwrap();
         let files = [key.verifying_bytes().to_vec(), public, proof.bytes];
         assert!(!accepts::<Goldilocks>(&files), "{}", tensors.program.get(tensor).unwrap().name);

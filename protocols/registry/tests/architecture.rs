@@ -13,7 +13,7 @@ const INFRASTRUCTURE: &[&str] = &["core", "commitment", "model", "pairing", "reg
 fn allowed(folder: &str) -> Option<&'static [&'static str]> {
     Some(match folder {
         "kernels/device" | "kernels/import" | "protocols/pairing" => &[],
-        "protocols/core" => &["kernels/device"],
+        "protocols/core" | "kernels/gpu" | "kernels/icicle" => &["kernels/device"],
         "kernels/layers" | "protocols/testkit" | "protocols/sumcheck" => &["protocols/core", "kernels/device"],
         "protocols/commitment" => &["protocols/core", "protocols/pairing", "protocols/sumcheck", "kernels/device"],
         "protocols/model" => &["protocols/core", "protocols/sumcheck", "protocols/commitment", "kernels/device"],
@@ -24,6 +24,8 @@ fn allowed(folder: &str) -> Option<&'static [&'static str]> {
             "protocols/model",
             "protocols/registry",
             "kernels/device",
+            "kernels/gpu",
+            "kernels/icicle",
             "kernels/import",
             "kernels/layers",
         ],

@@ -16,7 +16,7 @@ impl<S: Suite> LayerProver<S> for Reveal {
         witness: &Witness,
         _claim: Option<&Claim<S::Challenge>>,
         transcript: &mut ProverTranscript<S>,
-        _device: Device,
+        _device: &Device,
     ) -> Result<Vec<Claim<S::Challenge>>, ProveError> {
         refusal::<S>(instance)?;
         let scope = instance.relation.scope();

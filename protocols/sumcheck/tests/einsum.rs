@@ -110,7 +110,7 @@ impl Setup {
     fn prove<S: Suite>(&self, claim: &Claim<S::Challenge>) -> (Vec<u8>, Vec<Claim<S::Challenge>>) {
         let mut transcript = ProverTranscript::<S>::new();
         let claims =
-            Sumcheck.prove(&self.instance(), &self.witness, Some(claim), &mut transcript, Device::Cpu).unwrap();
+            Sumcheck.prove(&self.instance(), &self.witness, Some(claim), &mut transcript, &Device::cpu()).unwrap();
         (transcript.finish().0, claims)
     }
 
@@ -294,7 +294,7 @@ fn what_cannot_be_proven_is_declined_with_a_reason() {
 
     let claim = setup.claim::<S>(&mut rng);
     let mut transcript = ProverTranscript::<S>::new();
-    let missing = Sumcheck.prove(&setup.instance(), &Witness::default(), Some(&claim), &mut transcript, Device::Cpu);
+    let missing = Sumcheck.prove(&setup.instance(), &Witness::default(), Some(&claim), &mut transcript, &Device::cpu());
     assert!(missing.unwrap_err().to_string().contains("no values"));
 }
 

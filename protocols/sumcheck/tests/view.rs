@@ -282,7 +282,7 @@ fn windows_are_read_from_behind_as_counted() {
             let claim = Claim::new(y, point, value);
             let mut prover = ProverTranscript::<S>::new();
             let counted = count::snapshot();
-            let claims = Sumcheck.prove(&instance, &witness, Some(&claim), &mut prover, Device::Cpu).unwrap();
+            let claims = Sumcheck.prove(&instance, &witness, Some(&claim), &mut prover, &Device::cpu()).unwrap();
             let counted = count::snapshot().since(counted);
             let predicted = LayerVerifier::<S>::cost(&Sumcheck, &instance);
             if counted.ext_mul > 0 {
@@ -362,7 +362,7 @@ fn windows_of_split_channels_are_read_from_behind_as_counted() {
             let claim = Claim::new(y, point, value);
             let mut prover = ProverTranscript::<S>::new();
             let counted = count::snapshot();
-            let claims = Sumcheck.prove(&instance, &witness, Some(&claim), &mut prover, Device::Cpu).unwrap();
+            let claims = Sumcheck.prove(&instance, &witness, Some(&claim), &mut prover, &Device::cpu()).unwrap();
             let counted = count::snapshot().since(counted);
             let predicted = LayerVerifier::<S>::cost(&Sumcheck, &instance);
             products.push(predicted.base_ext_mul);

@@ -184,7 +184,7 @@ pub fn prove<S: Suite>(
     let mut transcript = ProverTranscript::<S>::new();
     let claim = begin!(transcript, side).map_err(|what| ProveError::Witness { scope: "testkit".to_owned(), what })?;
     let instance = side.statement.instance();
-    let claims = protocol.prove(&instance, witness, claim.as_ref(), &mut transcript, Device::Cpu)?;
+    let claims = protocol.prove(&instance, witness, claim.as_ref(), &mut transcript, &Device::cpu())?;
     Ok(Proof { bytes: transcript.finish().0, claims })
 }
 

@@ -142,7 +142,7 @@ impl<S: Suite> LayerProver<S> for Toy {
         witness: &Witness,
         _: Option<&Claim<S::Challenge>>,
         transcript: &mut ProverTranscript<S>,
-        device: Device,
+        device: &Device,
     ) -> Result<Vec<Claim<S::Challenge>>, ProveError> {
         let echo = transcript.challenge();
         transcript.write(&[echo]);

@@ -66,7 +66,7 @@ fn measure(side: usize) -> Outcome<()> {
     setup::prover(rounds)?;
     let (prove, bytes) = timed(|| {
         let mut transcript = ProverTranscript::<Bn254>::new();
-        ZkMatrix.prove(&instance, &witness, Some(&claim), &mut transcript, Device::Cpu)?;
+        ZkMatrix.prove(&instance, &witness, Some(&claim), &mut transcript, &Device::cpu())?;
         Ok(transcript.finish().0)
     })?;
     let (verify, ()) = timed(|| {

@@ -21,7 +21,7 @@ impl LayerProver<Bn254> for ZkMatrix {
         witness: &Witness,
         claim: Option<&Claim<Felt>>,
         transcript: &mut ProverTranscript<Bn254>,
-        _: Device,
+        _: &Device,
     ) -> Result<Vec<Claim<Felt>>, ProveError> {
         transcript.enter(INFO.id);
         let scope = transcript.scope();

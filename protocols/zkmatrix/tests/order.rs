@@ -121,7 +121,7 @@ fn the_point_depends_on_every_part_of_the_statement() {
     let joint = |setup: &Setup, claim: &Claim<Felt>| {
         let mut transcript = ProverTranscript::<Bn254>::new();
         let instance = setup.statement.instance();
-        let claims = ZkMatrix.prove(&instance, &setup.witness, Some(claim), &mut transcript, Device::Cpu).unwrap();
+        let claims = ZkMatrix.prove(&instance, &setup.witness, Some(claim), &mut transcript, &Device::cpu()).unwrap();
         (claims[0].point[1..].to_vec(), transcript.finish().0[..96].to_vec())
     };
     // Of zero matrices: the commitments do not depend on the claim.

@@ -207,7 +207,7 @@ fn refusal(subscripts: &str, operands: &[&[usize]], output: &[usize]) -> String 
     let claim = Claim::new(instance.relation.output().unwrap(), Vec::new(), Felt::ZERO);
     let mut transcript = ProverTranscript::<Bn254>::new();
     let witness = zkml_core::Witness::default();
-    assert!(ZkMatrix.prove(&instance, &witness, Some(&claim), &mut transcript, Device::Cpu).is_err());
+    assert!(ZkMatrix.prove(&instance, &witness, Some(&claim), &mut transcript, &Device::cpu()).is_err());
     assert!(ZkMatrix.verify(&instance, Some(&claim), &mut VerifierTranscript::new(&[0; 64])).is_err());
     assert_eq!(ZkMatrix.cost(&instance), zkml_core::Cost::default());
     refusal.to_string()
@@ -251,7 +251,7 @@ fn claims_that_do_not_fit_are_errors() {
     ];
     for claim in &claims {
         let mut transcript = ProverTranscript::<Bn254>::new();
-        let proven = ZkMatrix.prove(&instance, &setup.witness, claim.as_ref(), &mut transcript, Device::Cpu);
+        let proven = ZkMatrix.prove(&instance, &setup.witness, claim.as_ref(), &mut transcript, &Device::cpu());
         assert!(proven.is_err(), "{claim:?}");
         let bytes = honest(&setup).bytes;
         assert!(ZkMatrix.verify(&instance, claim.as_ref(), &mut VerifierTranscript::new(&bytes)).is_err(), "{claim:?}");

@@ -135,7 +135,7 @@ impl Case {
     pub fn prove<S: Suite>(&self) -> Result<Proof<S>, ProveError> {
         let mut transcript = ProverTranscript::<S>::new();
         transcript.absorb("commitment", &self.commitment());
-        let claims = self.protocol.prove(&self.instance(), &self.witness, None, &mut transcript, Device::Cpu)?;
+        let claims = self.protocol.prove(&self.instance(), &self.witness, None, &mut transcript, &Device::cpu())?;
         Ok((transcript.finish().0, claims))
     }
 

@@ -78,7 +78,7 @@ impl Case {
     pub fn prove<S: Suite>(&self) -> Result<Proof<S>, zkml_core::ProveError> {
         let mut transcript = ProverTranscript::<S>::new();
         transcript.absorb("commitment", &self.commitment());
-        let claims = LogupGkr.prove(&self.instance(), &self.witness, None, &mut transcript, Device::Cpu)?;
+        let claims = LogupGkr.prove(&self.instance(), &self.witness, None, &mut transcript, &Device::cpu())?;
         Ok((transcript.finish().0, claims))
     }
 

@@ -25,7 +25,7 @@ where
 {
     let plan = Plan::<S>::new(statement::<S>(program, einsum, lookup), &Registry).unwrap();
     let key = ProvingKey::new(plan, witness).unwrap();
-    let proof = zkml_model::prove(&key, witness, Device::Cpu).unwrap();
+    let proof = zkml_model::prove(&key, witness, &Device::cpu()).unwrap();
     assert_eq!(proof.breakdown.iter().map(|s| s.bytes).sum::<usize>() + 40, proof.bytes.len());
     let public = public_bytes(program, witness).unwrap();
     [key.verifying_bytes().to_vec(), public, proof.bytes]

@@ -43,7 +43,7 @@ impl<S: Suite> LayerProver<S> for Sumcheck {
         witness: &Witness,
         claim: Option<&Claim<S::Challenge>>,
         transcript: &mut ProverTranscript<S>,
-        _: Device,
+        _: &Device,
     ) -> Result<Vec<Claim<S::Challenge>>, ProveError> {
         let refusal = |reason| Refusal { protocol: INFO.id, relation: instance.relation.kind(), reason };
         let plan = Plan::new(instance).map_err(refusal)?;

@@ -153,7 +153,7 @@ impl LayerProver<Bn254> for Cheat {
         witness: &Witness,
         claim: Option<&Claim<Felt>>,
         transcript: &mut ProverTranscript<Bn254>,
-        _: Device,
+        _: &Device,
     ) -> Result<Vec<Claim<Felt>>, ProveError> {
         let claim = claim.unwrap();
         let (vectors, lengths) = projections(instance, witness, &claim.point);

@@ -1,0 +1,1 @@
+//! The device `icicle`: an installed ICICLE library, opened at run time.
