@@ -99,9 +99,9 @@ pub struct Round<'a> {
     pub bind: Option<&'a [u64]>,
     /// Where to evaluate; as many points as in [`Sumcheck::points`].
     pub points: &'a [Point],
-    /// Weights of the pairs: pair `x` of the `P` pairs that are left after binding has weight
-    /// `outer[x / b] · inner[x mod b]`, where `b = P / outer.len()`. An empty list stands for ones; `inner`, if not empty, has `b`
-    /// entries, or `P` if `outer` is empty.
+    /// Weights of the pairs: of the `P` pairs that are left after binding, pair `x` has weight
+    /// `outer[x / (P / outer.len())] · inner[x mod inner.len()]`. Both lengths are powers of two whose product is at most `P`; an
+    /// empty list stands for ones.
     pub outer: &'a [u64],
     /// See `outer`.
     pub inner: &'a [u64],

@@ -272,7 +272,8 @@ impl<E: Element> Rounds for PlainRounds<'_, E> {
         let pairs = self.factors.first().map_or(0, Vec::len) / 2;
         let block = (pairs / outer.len().max(1)).max(1);
         let weight = |x: usize| {
-            outer.get(x / block).copied().unwrap_or(E::ONE) * inner.get(x % block).copied().unwrap_or(E::ONE)
+            let inner = inner.get(x % inner.len().max(1)).copied().unwrap_or(E::ONE);
+            outer.get(x / block).copied().unwrap_or(E::ONE) * inner
         };
         let mut sums = vec![E::ZERO; round.points.len() * self.expression.outputs().len()];
         for x in 0..pairs {
