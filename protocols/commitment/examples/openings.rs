@@ -11,7 +11,7 @@ use zkml_commitment::{CommittedSuite, OpeningClaim};
 use zkml_core::mle::evaluate;
 use zkml_core::soundness::total_bits;
 use zkml_core::{Bn254, Goldilocks, Goldilocks3, ProverTranscript, Shape, Suite, VerifierTranscript};
-use zkml_device::Column;
+use zkml_device::{Column, Device};
 
 const RUNS: usize = 5;
 const CLAIMS: usize = 4;
@@ -47,7 +47,7 @@ fn measure<S: CommittedSuite>(variables: usize, threads: usize) -> Result<(), Bo
     let (root, data) = committed?;
     let (open, proof) = timed(|| {
         let mut transcript = ProverTranscript::<S>::new();
-        S::open(&data, &claims, &mut transcript).map(|()| transcript.finish().0)
+        S::open(&data, &claims, &mut transcript, &Device::cpu()).map(|()| transcript.finish().0)
     });
     let proof = proof?;
     let (verify, verified) = timed(|| {

@@ -106,6 +106,7 @@ pub trait CommittedSuite: Suite {
         data: &Self::ProverData,
         claims: &[OpeningClaim<Self::Challenge>],
         transcript: &mut ProverTranscript<Self>,
+        device: &zkml_device::Device,
     ) -> Result<(), ProveError>;
 
     /// Verifies what [`CommittedSuite::open`] sends.
@@ -144,8 +145,9 @@ macro_rules! committed_suite {
                 data: &Self::ProverData,
                 claims: &[OpeningClaim<Self::Challenge>],
                 transcript: &mut ProverTranscript<Self>,
+                device: &zkml_device::Device,
             ) -> Result<(), ProveError> {
-                $scheme::open(data, claims, transcript)
+                $scheme::open(data, claims, transcript, device)
             }
 
             fn verify_opening(

@@ -7,8 +7,8 @@
 
 use p3_field::{Field, PackedValue, PrimeCharacteristicRing};
 use rayon::prelude::*;
-use zkml_core::{ProverTranscript, Suite};
-use zkml_device::count;
+use zkml_core::{ProveError, ProverTranscript, Suite};
+use zkml_device::{Device, count};
 use zkml_sumcheck::Weight;
 use zkml_sumcheck::engine::{Product, prove_rounds};
 use zkml_sumcheck::vector::{Pack, Vector, eq_scalars, eq_table, lanes, pack, sum_lanes};
@@ -145,12 +145,13 @@ pub(crate) fn prove<S: Suite>(
     powers: &[S::Challenge],
     claim: S::Challenge,
     transcript: &mut ProverTranscript<S>,
-) -> Option<(Vec<S::Challenge>, S::Challenge)> {
+    device: &Device,
+) -> Result<Option<(Vec<S::Challenge>, S::Challenge)>, ProveError> {
     let cells = Cells::<S>::pack_slice(stacked);
     let weights = weights::<S>(stacking, terms, powers);
     let [at_zero, at_one, leading] = first_sums::<S>(cells, &weights);
     if at_zero + at_one != claim {
-        return None;
+        return Ok(None);
     }
     let linear = at_one - at_zero - leading;
     transcript.write(&[linear, leading]);
@@ -159,6 +160,6 @@ pub(crate) fn prove<S: Suite>(
     let factors = bind_first::<S>(cells, &weights, r).map(Vector::<S>::Packed);
     drop(weights);
     let rounds = vec![Weight::Sum; stacking.variables - 1];
-    let (rest, values) = prove_rounds(&Product { factors: 2 }, factors.into(), &rounds, claim, transcript);
-    Some((core::iter::once(r).chain(rest).collect(), *values.first()?))
+    let (rest, values) = prove_rounds(&Product { factors: 2 }, factors.into(), &rounds, claim, transcript, device)?;
+    Ok(values.first().map(|&value| (core::iter::once(r).chain(rest).collect(), value)))
 }

@@ -60,7 +60,7 @@ mod prover {
     use std::sync::Arc;
 
     use zkml_core::{ProveError, ProverTranscript};
-    use zkml_device::Column;
+    use zkml_device::{Column, Device};
 
     use super::{ChallengeField, Felt, OpeningClaim, Shape, Sponge, Stacking, Suite, params, reduction, whir, wire};
     use crate::whir::prover::Committed;
@@ -98,6 +98,7 @@ mod prover {
         data: &ProverData<S>,
         claims: &[OpeningClaim<S::Challenge>],
         transcript: &mut ProverTranscript<S>,
+        device: &Device,
     ) -> Result<(), ProveError>
     where
         S: Suite<Base = Felt, Challenger = Sponge, Challenge: ChallengeField>,
@@ -110,7 +111,7 @@ mod prover {
         let stacking = &data.stacking;
         let pcs = params::choose::<S>(stacking.variables).map_err(&failed)?;
         let column = data.committed.table(0).poly(0);
-        let (point, _) = reduction::prove(stacking, column.as_slice(), &data.root, claims, transcript)?;
+        let (point, _) = reduction::prove(stacking, column.as_slice(), &data.root, claims, transcript, device)?;
         let proof = whir::prover::open(&pcs, &data.committed, &point, transcript.challenger_mut()).map_err(&failed)?;
         transcript.write_blob(&wire::encode(&proof).map_err(&failed)?)
     }

@@ -71,6 +71,7 @@ pub(crate) use prover::prove;
 #[cfg(feature = "prover")]
 mod prover {
     use zkml_core::{ProveError, ProverTranscript};
+    use zkml_device::Device;
 
     use super::{OpeningClaim, Stacking, Suite, Terms, merge};
     use crate::merge_prover;
@@ -82,6 +83,7 @@ mod prover {
         commitment: &[u8],
         claims: &[OpeningClaim<S::Challenge>],
         transcript: &mut ProverTranscript<S>,
+        device: &Device,
     ) -> Result<(Vec<S::Challenge>, S::Challenge), ProveError> {
         let scope = transcript.scope();
         let terms =
@@ -98,7 +100,8 @@ mod prover {
         let rho = transcript.challenge();
         let powers = merge::powers(rho, values.len());
         let claim = merge::dot(&powers, &values);
-        merge_prover::prove(stacking, stacked, &terms.distinct, &powers, claim, transcript).ok_or_else(unsatisfied)
+        merge_prover::prove(stacking, stacked, &terms.distinct, &powers, claim, transcript, device)?
+            .ok_or_else(unsatisfied)
     }
 }
 

@@ -76,11 +76,11 @@ fn false_claims_are_not_opened<S: CommittedSuite>() {
     claims.push(claims[0].clone());
     claims.last_mut().unwrap().value += S::Challenge::ONE;
     let mut transcript = ProverTranscript::<S>::new();
-    let result = S::open(&case.data, &claims, &mut transcript);
+    let result = S::open(&case.data, &claims, &mut transcript, &zkml_device::Device::cpu());
     assert!(matches!(result, Err(ProveError::Unsatisfied { .. })));
     claims.pop();
     claims[0].value += S::Challenge::ONE;
-    let result = S::open(&case.data, &claims, &mut transcript);
+    let result = S::open(&case.data, &claims, &mut transcript, &zkml_device::Device::cpu());
     assert!(matches!(result, Err(ProveError::Unsatisfied { .. })));
 }
 
@@ -99,7 +99,7 @@ fn malformed_claims_are_errors<S: CommittedSuite>() {
     for wrong in cases {
         assert!(case.verify(&wrong, &proof).is_err());
         let mut transcript = ProverTranscript::<S>::new();
-        assert!(S::open(&case.data, &wrong, &mut transcript).is_err());
+        assert!(S::open(&case.data, &wrong, &mut transcript, &zkml_device::Device::cpu()).is_err());
     }
 }
 

@@ -139,8 +139,8 @@ impl<S: Suite> LayerProver<S> for Lasso {
         witness: &Witness,
         _claim: Option<&Claim<S::Challenge>>,
         transcript: &mut ProverTranscript<S>,
-        _device: &zkml_device::Device,
+        device: &zkml_device::Device,
     ) -> Result<Vec<Claim<S::Challenge>>, ProveError> {
-        prover::prove(self.check, instance, &self.decompose::<S>(instance)?, witness, transcript)
+        prover::prove(self.check, instance, &self.decompose::<S>(instance)?, witness, transcript, device)
     }
 }

@@ -49,7 +49,11 @@ fn trees<S: Suite>(depth: usize) {
     let (n, d) = (elements::<S>(count, 3), elements::<S>(count, 4));
     let build = time(count, || Tree::<S>::explicit(n.clone(), d.clone()).root());
     for form in Form::ALL {
-        let prove = || Tree::<S>::explicit(n.clone(), d.clone()).prove(form, &mut ProverTranscript::new()).is_ok();
+        let prove = || {
+            Tree::<S>::explicit(n.clone(), d.clone())
+                .prove(form, &mut ProverTranscript::new(), &zkml_device::Device::cpu())
+                .is_ok()
+        };
         let total = time(count, prove);
         println!(
             "{} tree of 2^{depth} leaves, {:12} {:.1} ns per leaf (build {build:.1})",

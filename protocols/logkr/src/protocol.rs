@@ -114,14 +114,14 @@ impl<S: Suite> LayerProver<S> for LogKr {
         witness: &Witness,
         claim: Option<&Claim<S::Challenge>>,
         transcript: &mut ProverTranscript<S>,
-        _device: &zkml_device::Device,
+        device: &zkml_device::Device,
     ) -> Result<Vec<Claim<S::Challenge>>, ProveError> {
         transcript.enter(ID);
         transcript.absorb("form", self.form.name().as_bytes());
         let claims = match (instance.relation, claim) {
-            (Relation::Lookup(_), None) => lookup::prove(self.form, instance, witness, transcript)?,
+            (Relation::Lookup(_), None) => lookup::prove(self.form, instance, witness, transcript, device)?,
             (Relation::Einsum(einsum), Some(claim)) => {
-                einsum::prove(self.form, instance, einsum, witness, claim, transcript)?
+                einsum::prove(self.form, instance, einsum, witness, claim, transcript, device)?
             }
             _ => return Err(ProveError::Witness { scope: transcript.scope(), what: misfit(instance) }),
         };

@@ -19,7 +19,7 @@ fn explicit<S: Suite>(seed: u64) {
             let mut packed = ProverTranscript::<S>::new();
             let tree = Tree::explicit(n.clone(), d.clone());
             assert_eq!(tree.root(), root(&levels));
-            let claim = tree.prove(form, &mut packed).unwrap();
+            let claim = tree.prove(form, &mut packed, &zkml_device::Device::cpu()).unwrap();
             assert_eq!(claim, expected, "{form:?}, depth {depth}");
             let bytes = packed.finish().0;
             assert_eq!(bytes, plain.finish().0, "{form:?}, depth {depth}");

@@ -128,7 +128,7 @@ impl<S: CommittedSuite> ProverSide<'_, S> {
 
     fn evaluate(&self, tensor: TensorId, point: &[S::Challenge]) -> Result<S::Challenge, ProveError> {
         let column = self.witness.require(self.plan.program(), tensor)?;
-        Ok(zkml_sumcheck::vector::evaluate_column::<S>(&column, &self.plan.shape(tensor), point))
+        Ok(zkml_sumcheck::vector::evaluate_column::<S>(&column, &self.plan.shape(tensor), point, self.device)?)
     }
 }
 
@@ -164,23 +164,23 @@ impl<S: CommittedSuite> Side<S> for ProverSide<'_, S> {
     fn view(&mut self, view: &View, claim: &Claim<S::Challenge>) -> Result<Claim<S::Challenge>, ProveError> {
         let column = self.witness.require(self.plan.program(), view.input)?;
         let (output, input) = (self.plan.shape(view.output), self.plan.shape(view.input));
-        zkml_sumcheck::view::prove(view, &output, &input, &column, claim, &mut self.transcript)
+        zkml_sumcheck::view::prove(view, &output, &input, &column, claim, &mut self.transcript, self.device)
     }
 
     fn merge(&mut self, tensor: TensorId, claims: &[Claim<S::Challenge>]) -> Result<Claim<S::Challenge>, ProveError> {
         let column = self.witness.require(self.plan.program(), tensor)?;
         let shape = self.plan.shape(tensor);
-        zkml_sumcheck::merge::prove_merge(tensor, &column, &shape, claims, &mut self.transcript)
+        zkml_sumcheck::merge::prove_merge(tensor, &column, &shape, claims, &mut self.transcript, self.device)
     }
 
     fn open_committed(&mut self, claims: &[OpeningClaim<S::Challenge>]) -> Result<(), ProveError> {
         let data = self.data.as_ref().ok_or_else(|| witness_error("nothing is committed".to_owned()))?;
-        S::open(data, claims, &mut self.transcript)
+        S::open(data, claims, &mut self.transcript, self.device)
     }
 
     fn open_fixed(&mut self, claims: &[OpeningClaim<S::Challenge>]) -> Result<(), ProveError> {
         let data = self.key.fixed_data.as_ref().ok_or_else(|| witness_error("the key has no commitment".to_owned()))?;
-        S::open(data, claims, &mut self.transcript)
+        S::open(data, claims, &mut self.transcript, self.device)
     }
 
     /// The prover checks the same equations: a witness that does not satisfy the program is found here.

@@ -9,7 +9,7 @@ use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use zkml_core::{Goldilocks as S, ProverTranscript, Suite};
-use zkml_device::Column;
+use zkml_device::{Column, Device};
 use zkml_sumcheck::Weight;
 use zkml_sumcheck::engine::{Product, prove_rounds};
 use zkml_sumcheck::vector::{self, Vector};
@@ -56,7 +56,17 @@ fn engine(n: usize) {
                 || factors[..k].to_vec(),
                 |factors| {
                     let mut transcript = ProverTranscript::<S>::new();
-                    black_box(prove_rounds(&Product { factors: k }, factors, &weights, E::ONE, &mut transcript));
+                    black_box(
+                        prove_rounds(
+                            &Product { factors: k },
+                            factors,
+                            &weights,
+                            E::ONE,
+                            &mut transcript,
+                            &Device::cpu(),
+                        )
+                        .unwrap(),
+                    );
                 },
             );
         }

@@ -10,6 +10,8 @@ use p3_field::PrimeCharacteristicRing;
 use zkml_core::{Claim, Suite, TensorId, VerifierTranscript, VerifyError, mle};
 #[cfg(feature = "prover")]
 use zkml_core::{ProveError, ProverTranscript, Shape};
+#[cfg(feature = "prover")]
+use zkml_device::Device;
 
 #[cfg(feature = "prover")]
 use crate::engine::{Product, prove_rounds};
@@ -53,13 +55,14 @@ pub fn prove_merge<S: Suite>(
     shape: &Shape,
     claims: &[Claim<S::Challenge>],
     transcript: &mut ProverTranscript<S>,
+    device: &Device,
 ) -> Result<Claim<S::Challenge>, ProveError> {
     if let [only] = claims
         && only.point.len() == shape.variables()
     {
         return Ok(only.clone());
     }
-    prove_merge_table(tensor, vector::pad_column(column, shape), shape.variables(), claims, transcript)
+    prove_merge_table(tensor, vector::pad_column(column, shape), shape.variables(), claims, transcript, device)
 }
 
 /// Proves a merge of claims on a table of `2^variables` challenge-field elements.
@@ -70,6 +73,7 @@ pub fn prove_merge_table<S: Suite>(
     variables: usize,
     claims: &[Claim<S::Challenge>],
     transcript: &mut ProverTranscript<S>,
+    device: &Device,
 ) -> Result<Claim<S::Challenge>, ProveError> {
     if let Some(what) = malformed(tensor, variables, claims) {
         return Err(ProveError::Witness { scope: transcript.scope(), what });
@@ -86,7 +90,7 @@ pub fn prove_merge_table<S: Suite>(
     let weights = vec![Weight::Sum; variables];
     let factors = vec![table.into(), weight];
     let sum = combine(&powers, claims);
-    let (point, values) = prove_rounds(&Product { factors: 2 }, factors, &weights, sum, transcript);
+    let (point, values) = prove_rounds(&Product { factors: 2 }, factors, &weights, sum, transcript, device)?;
     let value = values.first().copied().unwrap_or_default();
     transcript.write(&[value]);
     Ok(Claim::new(tensor, point, value))

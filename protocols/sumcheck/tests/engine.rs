@@ -1,9 +1,13 @@
 //! The optimised prover against the plain one: the same bytes, for every size, degree, weight and thread count.
 
+use std::sync::Arc;
+
 use p3_field::{Algebra, BasedVectorSpace, Field, PrimeCharacteristicRing};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use zkml_core::{Bn254, Goldilocks, Goldilocks3, ProverTranscript, Suite, VerifierTranscript, mle};
+use zkml_device::Device;
+use zkml_device::reference::Reference;
 use zkml_sumcheck::engine::{self, Composition, Product, reference};
 use zkml_sumcheck::{Weight, verify_rounds};
 
@@ -82,6 +86,11 @@ fn weights<S: Suite>(rng: &mut StdRng, n: usize, pattern: usize) -> Vec<Weight<S
         .collect()
 }
 
+/// A device that takes every step of so many elements.
+fn reference_device(break_even: usize) -> Device {
+    Device::accelerated(Arc::new(Reference::new(break_even)))
+}
+
 fn agree<S: Suite, C: Composition<S::Challenge>>(
     composition: &C,
     factors: &[Vec<S::Challenge>],
@@ -92,12 +101,15 @@ fn agree<S: Suite, C: Composition<S::Challenge>>(
     let mut plain = ProverTranscript::<S>::new();
     let expected = reference::prove_rounds(composition, factors.to_vec(), weights, &mut plain);
     let plain = plain.finish().0;
-    for threads in [1, 2] {
+    for (threads, device) in
+        [(1, Device::cpu()), (2, Device::cpu()), (1, reference_device(1)), (2, reference_device(40))]
+    {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let mut fast = ProverTranscript::<S>::new();
-        let got = pool.install(|| engine::prove_rounds(composition, factors.to_vec(), weights, claim, &mut fast));
-        assert_eq!(got, expected, "{context}, {threads} threads");
-        assert_eq!(fast.finish().0, plain, "{context}, {threads} threads");
+        let prove = || engine::prove_rounds(composition, factors.to_vec(), weights, claim, &mut fast, &device);
+        let got = pool.install(prove).unwrap();
+        assert_eq!(got, expected, "{context}, {threads} threads, {}", device.name());
+        assert_eq!(fast.finish().0, plain, "{context}, {threads} threads, {}", device.name());
     }
     let mut verifier = VerifierTranscript::<S>::new(&plain);
     let (point, last) = verify_rounds(weights, composition.degree(), claim, &mut verifier).unwrap();

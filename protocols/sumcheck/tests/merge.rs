@@ -1,12 +1,14 @@
 //! Merging claims: completeness against direct evaluation, and what must be rejected.
 
+use std::sync::Arc;
+
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use zkml_core::{
     Bn254, Claim, Goldilocks, Goldilocks3, ProverTranscript, Shape, Suite, TensorId, VerifierTranscript, mle,
 };
-use zkml_device::Column;
+use zkml_device::{Column, Device};
 use zkml_sumcheck::merge::{prove_merge, prove_merge_table, verify_merge};
 use zkml_sumcheck::vector;
 
@@ -59,7 +61,8 @@ fn columns_and_claims<S: Suite>() {
                         let point = point::<S>(&mut rng, shape.variables());
                         let value = truth::<S>(&column, &shape, &point);
                         assert_eq!(
-                            vector::evaluate_column::<S>(&column, &shape, &point),
+                            vector::evaluate_column::<S>(&Arc::new(column.clone()), &shape, &point, &Device::cpu())
+                                .unwrap(),
                             value,
                             "{shape}, seed {SEED}"
                         );
@@ -67,7 +70,7 @@ fn columns_and_claims<S: Suite>() {
                     })
                     .collect();
                 let mut prover = ProverTranscript::<S>::new();
-                let merged = prove_merge(TENSOR, &column, &shape, &claims, &mut prover).unwrap();
+                let merged = prove_merge(TENSOR, &column, &shape, &claims, &mut prover, &Device::cpu()).unwrap();
                 let proof = prover.finish().0;
                 let mut verifier = VerifierTranscript::<S>::new(&proof);
                 let verified = verify_merge(TENSOR, shape.variables(), &claims, &mut verifier).unwrap();
@@ -107,7 +110,7 @@ fn false_claims_and_changed_proofs_are_rejected() {
         .collect();
     let prove = |claims: &[Claim<_>]| {
         let mut prover = ProverTranscript::<S>::new();
-        prove_merge(TENSOR, &column, &shape, claims, &mut prover).unwrap();
+        prove_merge(TENSOR, &column, &shape, claims, &mut prover, &Device::cpu()).unwrap();
         prover.finish().0
     };
     let proof = prove(&claims);
@@ -142,6 +145,6 @@ fn malformed_statements_are_errors() {
         assert!(verify_merge(TENSOR, 3, &claims, &mut verifier).is_err());
         let mut prover = ProverTranscript::<S>::new();
         let table = vec![<S as Suite>::Challenge::ONE; 8];
-        assert!(prove_merge_table(TENSOR, table, 3, &claims, &mut prover).is_err());
+        assert!(prove_merge_table(TENSOR, table, 3, &claims, &mut prover, &Device::cpu()).is_err());
     }
 }

@@ -1,5 +1,7 @@
 //! Views: completeness against plain loops, windows read from behind, tampering, counted operations.
 
+use std::sync::Arc;
+
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -146,7 +148,16 @@ fn round_trips<S: Suite>() {
         assert_eq!(gathered, output, "{name}");
         let claim = case.claim::<S>(&output, &mut rng);
         let mut prover = ProverTranscript::<S>::new();
-        let mine = view::prove(&view, &case.output, &case.input, &column, &claim, &mut prover).unwrap();
+        let mine = view::prove(
+            &view,
+            &case.output,
+            &case.input,
+            &Arc::new(column.clone()),
+            &claim,
+            &mut prover,
+            &Device::cpu(),
+        )
+        .unwrap();
         let truth = mle::evaluate(&case.input, &mine.point, |i| S::from_i64(input[i]));
         assert_eq!(mine.value, truth, "{name}, seed {SEED}");
         let proof = prover.finish().0;
@@ -173,7 +184,16 @@ fn round_trips<S: Suite>() {
         lie.value += S::Challenge::ONE;
         assert!(!verify(&view, &lie, &proof).is_ok_and(|c| is_true(&c)), "{name}: a false claim");
         let mut dishonest = ProverTranscript::<S>::new();
-        let theirs = view::prove(&view, &case.output, &case.input, &column, &lie, &mut dishonest).unwrap();
+        let theirs = view::prove(
+            &view,
+            &case.output,
+            &case.input,
+            &Arc::new(column.clone()),
+            &lie,
+            &mut dishonest,
+            &Device::cpu(),
+        )
+        .unwrap();
         let accepted = verify(&view, &lie, &dishonest.finish().0);
         assert!(!accepted.is_ok_and(|c| c == theirs && is_true(&c)), "{name}: a false claim, proven");
     }
@@ -200,7 +220,16 @@ fn other_strides_offsets_and_dilations_are_rejected() {
     let column = Column::with_bounds(input.clone(), 0, 0);
     let claim = case.claim::<S>(&case.apply(&input), &mut rng);
     let mut prover = ProverTranscript::<S>::new();
-    view::prove(&case.view(), &case.output, &case.input, &column, &claim, &mut prover).unwrap();
+    view::prove(
+        &case.view(),
+        &case.output,
+        &case.input,
+        &Arc::new(column.clone()),
+        &claim,
+        &mut prover,
+        &Device::cpu(),
+    )
+    .unwrap();
     let proof = prover.finish().0;
     for map in [window(1, 2, -2), window(2, 1, -2), window(2, 2, -1), window(2, 2, 0), window(2, 2, -3)] {
         let mut other = case.view();
@@ -227,7 +256,16 @@ fn predicted_products_of_a_large_view_are_counted() {
     let point: Vec<_> = (0..output.variables()).map(|_| random::<S>(&mut rng)).collect();
     let claim = Claim::new(TensorId(1), point, random::<S>(&mut rng));
     let counted = count::snapshot();
-    view::prove(&view, &output, &input, &column, &claim, &mut ProverTranscript::<S>::new()).unwrap();
+    view::prove(
+        &view,
+        &output,
+        &input,
+        &Arc::new(column.clone()),
+        &claim,
+        &mut ProverTranscript::<S>::new(),
+        &Device::cpu(),
+    )
+    .unwrap();
     let counted = count::snapshot().since(counted);
     let predicted = view::cost::<S>(&view, &output, &input);
     if counted.ext_mul > 0 {

@@ -77,7 +77,7 @@ fn projection(
         weights.truncate(letter.length);
         contracted.push((axis, weights));
     }
-    tensor.contract_all(contracted);
+    tensor.contract_all(contracted)?;
     let joint = plan.letters.iter().enumerate().filter(|(_, letter)| letter.joint.is_some());
     let (lengths, axes): (Vec<usize>, Vec<Option<usize>>) =
         joint.map(|(l, letter)| (1 << letter.variables, own.iter().position(|&o| o == l))).unzip();

@@ -118,7 +118,7 @@ mod prover {
 
     use dory_pcs::{Polynomial, Transparent};
     use zkml_core::{ProveError, ProverTranscript};
-    use zkml_device::Column;
+    use zkml_device::{Column, Device};
     use zkml_pairing::{Field, First};
 
     use super::matrix::Matrix;
@@ -162,6 +162,7 @@ mod prover {
         data: &ProverData,
         claims: &[OpeningClaim<Element>],
         transcript: &mut ProverTranscript<Bn254>,
+        device: &Device,
     ) -> Result<(), ProveError> {
         if claims.is_empty() {
             return Ok(());
@@ -169,7 +170,7 @@ mod prover {
         let failed = failed(transcript.scope());
         let stacking = &data.stacking;
         transcript.absorb("setup", setup::DOMAIN.as_bytes());
-        let (point, value) = reduction::prove(stacking, &data.stacked, &data.commitment, claims, transcript)?;
+        let (point, value) = reduction::prove(stacking, &data.stacked, &data.commitment, claims, transcript, device)?;
         transcript.write(&[value]);
 
         let (log_rows, log_columns) = dimensions(stacking.variables);
@@ -200,7 +201,7 @@ mod tests {
     use dory_pcs::{Polynomial, Transparent};
     use p3_field::PrimeCharacteristicRing;
     use zkml_core::ProverTranscript;
-    use zkml_device::Column;
+    use zkml_device::{Column, Device};
     use zkml_pairing::{Field, First, Group, Second};
 
     use super::matrix::Matrix;
@@ -427,7 +428,7 @@ mod tests {
             let value = zkml_core::mle::evaluate(&shape, &point, |i| data.stacked[i]);
             let claims = [OpeningClaim { tensor: 0, point, value }];
             let mut transcript = ProverTranscript::new();
-            open(data, &claims, &mut transcript).unwrap();
+            open(data, &claims, &mut transcript, &Device::cpu()).unwrap();
             let bytes = transcript.finish().0;
             verify(&data.stacking.shapes, &data.commitment, &claims, &mut VerifierTranscript::new(&bytes))
         };

@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use zkml_commitment::{CommittedSuite, OpeningClaim};
 use zkml_core::mle::evaluate;
 use zkml_core::{ProverTranscript, Shape, VerifierTranscript, VerifyError};
-use zkml_device::Column;
+use zkml_device::{Column, Device};
 
 /// Tensors, their commitment and claims on them.
 pub(crate) struct Case<S: CommittedSuite> {
@@ -71,7 +71,7 @@ impl<S: CommittedSuite> Case<S> {
         let mut transcript = ProverTranscript::<S>::new();
         transcript.absorb("statement", b"test");
         transcript.write_bytes(&self.root);
-        S::open(&self.data, claims, &mut transcript).unwrap();
+        S::open(&self.data, claims, &mut transcript, &Device::cpu()).unwrap();
         let after = transcript.challenge();
         transcript.write(&[after]);
         transcript.finish().0

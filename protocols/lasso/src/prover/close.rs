@@ -1,7 +1,7 @@
 //! From fingerprints at a leaf point to claims on columns, digits and counters.
 
 use zkml_core::{Claim, Instance, ProveError, ProverTranscript, Shape, Suite};
-use zkml_device::{Column, count};
+use zkml_device::{Column, Device, count};
 use zkml_sumcheck::Weight;
 use zkml_sumcheck::engine::{Product, prove_rounds};
 use zkml_sumcheck::lookup::block_claims;
@@ -22,6 +22,7 @@ pub(super) fn prove<S: Suite>(
     hash: &Hash<S::Challenge>,
     (leaves, memory): (&Leaves<'_, S>, &MemoryClaims<S::Challenge>),
     transcript: &mut ProverTranscript<S>,
+    device: &Device,
 ) -> Result<Vec<Claim<S::Challenge>>, ProveError> {
     let layout = &decomposition.layout;
     let misfit = |what: &str| ProveError::Witness { scope: transcript.scope(), what: what.to_owned() };
@@ -39,7 +40,7 @@ pub(super) fn prove<S: Suite>(
     if let Some(&product) = stacked.last().filter(|_| leaves.product.is_some()) {
         let factors = leaves.digits.iter().map(|digit| pad_column::<S>(digit, &shape)).collect();
         let weights: Vec<_> = memory.point.iter().map(|&z| Weight::Eq(z)).collect();
-        let (point, values) = prove_rounds(&Product { factors: 2 }, factors, &weights, product, transcript);
+        let (point, values) = prove_rounds(&Product { factors: 2 }, factors, &weights, product, transcript, device)?;
         transcript.write(&values);
         claims.extend(digit_claims(advice, &point, &values));
     }

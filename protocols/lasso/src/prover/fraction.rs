@@ -2,7 +2,7 @@
 
 use p3_field::{Algebra, Field, PrimeCharacteristicRing};
 use zkml_core::{ProveError, ProverTranscript, Suite, mle};
-use zkml_device::count;
+use zkml_device::{Device, count};
 use zkml_sumcheck::Weight;
 use zkml_sumcheck::engine::{Composition, prove_scaled_rounds};
 use zkml_sumcheck::lookup::{Fraction, write_roots};
@@ -72,6 +72,7 @@ pub(super) fn prove<S: Suite>(
     hash: &Hash<S::Challenge>,
     leaves: &Leaves<'_, S>,
     transcript: &mut ProverTranscript<S>,
+    device: &Device,
 ) -> Result<MemoryClaims<S::Challenge>, ProveError> {
     let (mut trees, mut roots, mut rows) = (Vec::new(), Vec::new(), Vec::new());
     for (i, memory) in decomposition.memories.iter().enumerate() {
@@ -88,15 +89,15 @@ pub(super) fn prove<S: Suite>(
     }
     let mut state = claims::trees(decomposition, &roots);
     for k in 0..state.iter().map(|t| t.depth).max().unwrap_or(0) {
-        prove_layer(k, decomposition, leaves, &mut trees, &mut state, transcript)?;
+        prove_layer(k, decomposition, leaves, &mut trees, &mut state, transcript, device)?;
     }
     transcript.enter("reads");
-    let (point, reads) = prove_reads(decomposition, leaves, &state, transcript);
+    let (point, reads) = prove_reads(decomposition, leaves, &state, transcript, device)?;
     transcript.leave();
     transcript.enter("rows");
     let mut finals = Vec::with_capacity(rows.len());
     for (i, (rows, tree)) in rows.into_iter().zip(state.iter().filter(|t| !t.is_reads)).enumerate() {
-        finals.push(prove_rows(leaves.step(i), rows, tree, transcript)?);
+        finals.push(prove_rows(leaves.step(i), rows, tree, transcript, device)?);
     }
     transcript.leave();
     Ok(MemoryClaims { point, reads, finals })
@@ -135,6 +136,7 @@ fn prove_layer<S: Suite>(
     trees: &mut [Tree<S, 2>],
     state: &mut [claims::Tree<S::Challenge>],
     transcript: &mut ProverTranscript<S>,
+    device: &Device,
 ) -> Result<(), ProveError> {
     let active: Vec<usize> = (0..state.len()).filter(|&t| state[t].depth > k).collect();
     let lambda = transcript.challenge();
@@ -155,7 +157,7 @@ fn prove_layer<S: Suite>(
         }
         weight *= rho;
     }
-    let (point, values) = prove_products(products, &z, claim, transcript)?;
+    let (point, values) = prove_products(products, &z, claim, transcript, device)?;
     let inside = mle::prefix_indicator(&point, pairs(count, k));
     let mut values = values.into_iter();
     let mut next = || values.next().unwrap_or_default();
@@ -229,7 +231,8 @@ fn prove_reads<S: Suite>(
     leaves: &Leaves<'_, S>,
     state: &[claims::Tree<S::Challenge>],
     transcript: &mut ProverTranscript<S>,
-) -> claims::Reads<S::Challenge> {
+    device: &Device,
+) -> Result<claims::Reads<S::Challenge>, ProveError> {
     let reads: Vec<_> = state.iter().filter(|t| t.is_reads).collect();
     let z = &reads[0].point;
     let sigma = if reads.len() > 1 { transcript.challenge() } else { S::Challenge::ONE };
@@ -240,12 +243,12 @@ fn prove_reads<S: Suite>(
     let weights: Vec<_> = z.iter().map(|&z| Weight::Eq(z)).collect();
     let composition = WeightedSquares { weights: sigma.powers().skip(1).take(reads.len() - 1).collect() };
     let factors = halves.iter().enumerate().map(|(i, &half)| leaves.reads(i, half, S::Challenge::ONE)).collect();
-    let proven = prove_scaled_rounds(&composition, factors, &weights, S::Challenge::ONE, claim, transcript);
+    let proven = prove_scaled_rounds(&composition, factors, &weights, S::Challenge::ONE, claim, transcript, device)?;
     transcript.write(&proven.values);
     let inside = decomposition.layout.numerator(&proven.point);
     let tail = S::Challenge::ONE - inside;
     let reads = proven.values.iter().zip(&halves).map(|(&value, &half)| value - half * inside - tail).collect();
-    (proven.point, reads)
+    Ok((proven.point, reads))
 }
 
 /// From a memory's leaves `(-f, I F)` to the final counters.
@@ -254,6 +257,7 @@ fn prove_rows<S: Suite>(
     [mut init, mut last]: Rows<S::Challenge>,
     tree: &claims::Tree<S::Challenge>,
     transcript: &mut ProverTranscript<S>,
+    device: &Device,
 ) -> Result<(Vec<S::Challenge>, S::Challenge), ProveError> {
     let mu = transcript.challenge();
     let shift = (mu * step).try_inverse().ok_or_else(|| unlucky(transcript, "mu or the step is zero"))?;
@@ -264,7 +268,7 @@ fn prove_rows<S: Suite>(
     }
     let weights: Vec<_> = tree.point.iter().map(|&z| Weight::Eq(z)).collect();
     let factors = vec![init.into(), last.into()];
-    let proven = prove_scaled_rounds(&SumOfProducts { products: 1 }, factors, &weights, mu, claim, transcript);
+    let proven = prove_scaled_rounds(&SumOfProducts { products: 1 }, factors, &weights, mu, claim, transcript, device)?;
     let [init, last] = [0, 1].map(|i| proven.values[i]);
     // The values are I - s and I + δ f + s, and s = 1/(μ δ), so that 1/δ = μ s.
     let count = (last - init - shift.double()) * mu * shift;

@@ -3,7 +3,7 @@
 use p3_field::{Algebra, Field, PrimeCharacteristicRing};
 use rayon::prelude::*;
 use zkml_core::{ProveError, ProverTranscript, Suite};
-use zkml_device::count;
+use zkml_device::{Device, count};
 use zkml_sumcheck::Weight;
 use zkml_sumcheck::engine::{Composition, prove_scaled_rounds};
 use zkml_sumcheck::vector::{Pack, Vector};
@@ -53,6 +53,7 @@ pub(super) fn prove_products<S: Suite>(
     z: &[S::Challenge],
     claim: S::Challenge,
     transcript: &mut ProverTranscript<S>,
+    device: &Device,
 ) -> Result<(Vec<S::Challenge>, Vec<[S::Challenge; 2]>), ProveError> {
     let scale = products.first().map_or(S::Challenge::ONE, |p| p.weight);
     let inverse = scale.try_inverse().ok_or_else(|| unlucky(transcript, "a weight is zero"))?;
@@ -65,7 +66,7 @@ pub(super) fn prove_products<S: Suite>(
         factors.extend([f, g]);
     }
     let eq: Vec<_> = z.iter().map(|&z| Weight::Eq(z)).collect();
-    let proven = prove_scaled_rounds(&composition, factors, &eq, scale, claim, transcript);
+    let proven = prove_scaled_rounds(&composition, factors, &eq, scale, claim, transcript, device)?;
     let pairs = proven.values.chunks_exact(2).zip(weights).map(|(pair, inverse)| [pair[0] * inverse, pair[1]]);
     Ok((proven.point, pairs.collect()))
 }

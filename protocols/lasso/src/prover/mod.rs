@@ -9,6 +9,7 @@ mod product;
 mod tree;
 
 use zkml_core::{Claim, Instance, ProveError, ProverTranscript, Suite, Witness};
+use zkml_device::Device;
 
 use crate::MemoryCheck;
 use crate::decompose::Decomposition;
@@ -26,6 +27,7 @@ pub(crate) fn prove<S: Suite>(
     decomposition: &Decomposition<'_>,
     witness: &Witness,
     transcript: &mut ProverTranscript<S>,
+    device: &Device,
 ) -> Result<Vec<Claim<S::Challenge>>, ProveError> {
     let misfit = || ProveError::Witness { scope: transcript.scope(), what: "the advice does not fit".to_owned() };
     let advice = decomposition.advice(instance).ok_or_else(misfit)?;
@@ -36,12 +38,12 @@ pub(crate) fn prove<S: Suite>(
     let leaves = leaves.with_hash(&hash, decomposition);
     transcript.enter("memory");
     let memory = match check {
-        MemoryCheck::GrandProduct => product::prove(decomposition, &hash, &leaves, transcript)?,
-        MemoryCheck::Logup => fraction::prove(decomposition, &hash, &leaves, transcript)?,
+        MemoryCheck::GrandProduct => product::prove(decomposition, &hash, &leaves, transcript, device)?,
+        MemoryCheck::Logup => fraction::prove(decomposition, &hash, &leaves, transcript, device)?,
     };
     transcript.leave();
     transcript.enter("leaves");
-    let claims = close::prove(instance, decomposition, &advice, &hash, (&leaves, &memory), transcript)?;
+    let claims = close::prove(instance, decomposition, &advice, &hash, (&leaves, &memory), transcript, device)?;
     transcript.leave();
     Ok(claims)
 }

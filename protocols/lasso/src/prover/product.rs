@@ -3,7 +3,7 @@
 use p3_field::{Field, PrimeCharacteristicRing};
 use rayon::prelude::*;
 use zkml_core::{ProveError, ProverTranscript, Suite, mle};
-use zkml_device::count;
+use zkml_device::{Device, count};
 use zkml_sumcheck::vector::Vector;
 
 use super::layer::{Product, prove_products};
@@ -61,6 +61,7 @@ pub(super) fn prove<S: Suite>(
     hash: &Hash<S::Challenge>,
     leaves: &Leaves<'_, S>,
     transcript: &mut ProverTranscript<S>,
+    device: &Device,
 ) -> Result<MemoryClaims<S::Challenge>, ProveError> {
     let shapes = depths(decomposition);
     let (mut trees, mut claims) = (Vec::new(), Vec::with_capacity(shapes.len()));
@@ -87,7 +88,7 @@ pub(super) fn prove<S: Suite>(
                 target -= *offset * mle::prefix_indicator(&z, pairs);
             }
         }
-        let (point, values) = prove_products(products, &z, target, transcript)?;
+        let (point, values) = prove_products(products, &z, target, transcript, device)?;
         let inside = mle::prefix_indicator(&point, pairs);
         let mut children = Vec::with_capacity(active.len());
         for (term, [low, high]) in terms.iter().zip(values) {

@@ -2,6 +2,7 @@
 
 use p3_field::{Algebra, Field, PrimeCharacteristicRing};
 use zkml_core::{Claim, Einsum, Instance, ProveError, ProverTranscript, Suite, Witness};
+use zkml_device::Device;
 use zkml_sumcheck::Weight;
 use zkml_sumcheck::engine::{Composition, Product, prove_rounds};
 
@@ -18,13 +19,14 @@ pub(crate) fn prove<S: Suite>(
     witness: &Witness,
     claim: &Claim<S::Challenge>,
     transcript: &mut ProverTranscript<S>,
+    device: &Device,
 ) -> Result<Vec<Claim<S::Challenge>>, ProveError> {
     let scope = transcript.scope();
     let refuse = |what: String| ProveError::Witness { scope: scope.clone(), what };
     let plan = Plan::new(instance, einsum).map_err(&refuse)?;
     let root = plan.root(&claim.point, claim.value);
     let root = root.ok_or_else(|| refuse("the output claim has the wrong number of coordinates".to_owned()))?;
-    let mut layers = Prover { form, tables: Tables::new(instance, &plan, witness)?, transcript };
+    let mut layers = Prover { form, tables: Tables::new(instance, &plan, witness)?, transcript, device };
     let claims = plan.reduce(root, &mut layers, &refuse)?;
     super::tensor_claims(&plan, claims).ok_or_else(|| refuse("a factor is left without a claim".to_owned()))
 }
@@ -33,6 +35,7 @@ struct Prover<'t, S: Suite> {
     form: Form,
     tables: Tables<S>,
     transcript: &'t mut ProverTranscript<S>,
+    device: &'t Device,
 }
 
 /// `p² - q²`: four times `a b` for `p = a + b`, `q = a - b`.
@@ -97,14 +100,16 @@ impl<S: Suite> Layers<S::Challenge> for Prover<'_, S> {
         let mut values = [S::Challenge::ZERO; 2];
         if self.form != Form::Square {
             let composition = Product { factors: 2 };
-            let (point, bound) = prove_rounds(&composition, vec![first, rest], weights, value, self.transcript);
+            let (point, bound) =
+                prove_rounds(&composition, vec![first, rest], weights, value, self.transcript, self.device)?;
             values.iter_mut().zip(bound).for_each(|(v, b)| *v = b);
             self.transcript.write(&values);
             return Ok((point, values));
         }
         let (sum, difference): (Vec<_>, Vec<_>) = first.iter().zip(&rest).map(|(&a, &b)| (a + b, a - b)).unzip();
         let claim = value.double().double();
-        let (point, bound) = prove_rounds(&DifferenceOfSquares, vec![sum, difference], weights, claim, self.transcript);
+        let (point, bound) =
+            prove_rounds(&DifferenceOfSquares, vec![sum, difference], weights, claim, self.transcript, self.device)?;
         if let [p, q] = *bound {
             values = [(p + q).halve(), (p - q).halve()];
             let message = [p.square(), values[1].square().double().double()];
@@ -121,7 +126,8 @@ impl<S: Suite> Layers<S::Challenge> for Prover<'_, S> {
     ) -> Result<(Vec<S::Challenge>, S::Challenge), ProveError> {
         let table = self.tables.factor_of(plan, node);
         let weights = weights(plan, &node.axes);
-        let (point, bound) = prove_rounds(&Power(node.power(plan)), vec![table], &weights, node.value, self.transcript);
+        let (point, bound) =
+            prove_rounds(&Power(node.power(plan)), vec![table], &weights, node.value, self.transcript, self.device)?;
         let y = bound.first().copied().unwrap_or(S::Challenge::ZERO);
         self.transcript.write(&[y]);
         Ok((point, y))

@@ -2,6 +2,7 @@
 
 use p3_field::{Field, PrimeCharacteristicRing};
 use zkml_core::{ProveError, ProverTranscript, Suite, mle};
+use zkml_device::Device;
 use zkml_sumcheck::lookup::Fraction;
 
 use super::gate::{FourSquares, LeafProduct, LeafSquares, SquaresAndProducts, TwoProducts};
@@ -59,12 +60,13 @@ impl<'a, S: Suite> Tree<'a, S> {
         mut self,
         form: Form,
         transcript: &mut ProverTranscript<S>,
+        device: &Device,
     ) -> Result<FractionClaim<S::Challenge>, ProveError> {
         let mut claim = root_claim(self.root, transcript.challenge());
         for _ in 0..self.depth {
             claim = match (self.levels.pop(), &self.leaves) {
-                (Some(children), _) => prove_inner(form, &claim, &children, transcript)?,
-                (None, Leaves::Witness(leaves)) => prove_leaves(form, &claim, leaves, transcript)?,
+                (Some(children), _) => prove_inner(form, &claim, &children, transcript, device)?,
+                (None, Leaves::Witness(leaves)) => prove_leaves(form, &claim, leaves, transcript, device)?,
                 (None, Leaves::Explicit) => return Err(unlucky(transcript, "a tree without leaves")),
             };
         }
@@ -78,6 +80,7 @@ fn prove_inner<S: Suite>(
     claim: &FractionClaim<S::Challenge>,
     children: &Nodes<S>,
     transcript: &mut ProverTranscript<S>,
+    device: &Device,
 ) -> Result<FractionClaim<S::Challenge>, ProveError> {
     let (a, b) = (claim.n_weight, claim.d_weight);
     let ratio = || a.try_inverse().map(|i| b * i).ok_or_else(|| unlucky(transcript, "a claim without numerators"));
@@ -91,15 +94,27 @@ fn prove_inner<S: Suite>(
     let offset = (S::Challenge::ZERO, 0);
     let four_a = a.double().double();
     let (x, wires, running) = match form {
-        Form::Square => {
-            prove_rounds(FourSquares, &Shell { scale: [four_a], offset }, wires, &claim.point, scaled, transcript)
-        }
-        Form::Product => {
-            prove_rounds(TwoProducts, &Shell { scale: [four_a], offset }, wires, &claim.point, scaled, transcript)
-        }
+        Form::Square => prove_rounds(
+            FourSquares,
+            &Shell { scale: [four_a], offset },
+            wires,
+            &claim.point,
+            scaled,
+            transcript,
+            device,
+        )?,
+        Form::Product => prove_rounds(
+            TwoProducts,
+            &Shell { scale: [four_a], offset },
+            wires,
+            &claim.point,
+            scaled,
+            transcript,
+            device,
+        )?,
         Form::HalfSquare => {
             let shell = Shell { scale: [b, a.double()], offset };
-            prove_rounds(SquaresAndProducts, &shell, wires, &claim.point, scaled, transcript)
+            prove_rounds(SquaresAndProducts, &shell, wires, &claim.point, scaled, transcript, device)?
         }
     };
     close_layer(form, claim, &x, &basis.children(wires), running, transcript)
@@ -112,6 +127,7 @@ fn prove_leaves<S: Suite>(
     claim: &FractionClaim<S::Challenge>,
     leaves: &WitnessLeaves<'_, S>,
     transcript: &mut ProverTranscript<S>,
+    device: &Device,
 ) -> Result<FractionClaim<S::Challenge>, ProveError> {
     let (a, b) = (claim.n_weight, claim.d_weight);
     let shift = a * b.try_inverse().ok_or_else(|| unlucky(transcript, "a claim without denominators"))?;
@@ -125,12 +141,12 @@ fn prove_leaves<S: Suite>(
             let shell = Shell { scale: [factor], offset };
             let wires = leaves.shifted_sums(shift);
             let (x, [sum, difference], running) =
-                prove_rounds(LeafSquares, &shell, wires, &claim.point, scaled, transcript);
+                prove_rounds(LeafSquares, &shell, wires, &claim.point, scaled, transcript, device)?;
             (x, [(sum + difference).halve(), (sum - difference).halve()], running)
         }
         Form::Product => {
             let shell = Shell { scale: [four_b], offset };
-            prove_rounds(LeafProduct, &shell, leaves.shifted(shift), &claim.point, scaled, transcript)
+            prove_rounds(LeafProduct, &shell, leaves.shifted(shift), &claim.point, scaled, transcript, device)?
         }
     };
     let paired = mle::prefix_indicator(&x, pairs);

@@ -2,8 +2,10 @@
 
 use p3_field::{Algebra, Field, PrimeCharacteristicRing};
 use rayon::prelude::*;
-use zkml_core::{ProverTranscript, Suite, mle};
-use zkml_device::count;
+use zkml_core::{ProveError, ProverTranscript, Suite, mle};
+use zkml_device::{Device, Point, count};
+use zkml_sumcheck::Weight;
+use zkml_sumcheck::engine::{Resident, Traced};
 use zkml_sumcheck::round::evaluate_round;
 use zkml_sumcheck::vector::{Pack, Vector, eq_table, lanes, sum_lanes, unpack};
 
@@ -23,6 +25,28 @@ struct State<'t, S: Suite> {
     claim: S::Challenge,
     bound: Vec<S::Challenge>,
     transcript: &'t mut ProverTranscript<S>,
+}
+
+impl<S: Suite> State<'_, S> {
+    /// Sends a round's message from its value at one end and its leading coefficient, both without the offset.
+    fn send<const SUMS: usize>(
+        &mut self,
+        shell: &Shell<S, SUMS>,
+        z: &[S::Challenge],
+        [at_end, leading]: [S::Challenge; 2],
+    ) -> S::Challenge {
+        let round = self.bound.len();
+        let w = z[round];
+        let mut point = self.bound.clone();
+        point.push(S::Challenge::from_bool(w == S::Challenge::ZERO));
+        point.extend_from_slice(&z[round + 1..]);
+        let message = round_message(w, self.claim, at_end + shell.offset_at(&point), leading);
+        self.transcript.write(&message[1..]);
+        let r = self.transcript.challenge();
+        self.claim = evaluate_round(message[0], &message[1..], r);
+        self.bound.push(r);
+        r
+    }
 }
 
 /// What surrounds the summed terms: `C = combine(terms) + offset`.
@@ -53,9 +77,11 @@ pub(super) fn prove_rounds<S: Suite, G: Gate<N, SUMS>, const N: usize, const SUM
     z: &[S::Challenge],
     claim: S::Challenge,
     transcript: &mut ProverTranscript<S>,
-) -> (Vec<S::Challenge>, [S::Challenge; N], S::Challenge) {
+    device: &Device,
+) -> Result<(Vec<S::Challenge>, [S::Challenge; N], S::Challenge), ProveError> {
     let mut state = State { claim, bound: Vec::with_capacity(z.len()), transcript };
-    let suffix = z.get(1..).unwrap_or(&[]);
+    let wires = resident_rounds(gate, shell, wires, z, &mut state, device)?;
+    let suffix = z.get(state.bound.len() + 1..).unwrap_or(&[]);
     let (mut wires, mut eq) = match (wires, eq_table::<S>(suffix, S::Challenge::ONE)) {
         (Wires::Packed(mut wires), Vector::Packed(mut eq)) => {
             rounds(gate, shell, &mut wires, &mut eq, z, lanes::<S>(), sum_lanes::<S>, &mut state);
@@ -69,7 +95,50 @@ pub(super) fn prove_rounds<S: Suite, G: Gate<N, SUMS>, const N: usize, const SUM
         drop_first(&mut eq);
     }
     rounds(gate, shell, &mut wires, &mut eq, z, 1, |x| x, &mut state);
-    (state.bound, wires.map(|w| w.first().copied().unwrap_or(S::Challenge::ZERO)), state.claim)
+    Ok((state.bound, wires.map(|w| w.first().copied().unwrap_or(S::Challenge::ZERO)), state.claim))
+}
+
+/// The first rounds on the device, as many as are worth it. Returns the wires that are left.
+fn resident_rounds<S: Suite, G: Gate<N, SUMS>, const N: usize, const SUMS: usize>(
+    gate: G,
+    shell: &Shell<S, SUMS>,
+    wires: Wires<S, N>,
+    z: &[S::Challenge],
+    state: &mut State<'_, S>,
+    device: &Device,
+) -> Result<Wires<S, N>, ProveError> {
+    if device.info().is_none() {
+        return Ok(wires);
+    }
+    let vectors: [Vector<S>; N] = match wires {
+        Wires::Packed(wires) => wires.map(Vector::Packed),
+        Wires::Plain(wires) => wires.map(Vector::Scalar),
+    };
+    let body = |values: &[Traced<S::Challenge>]| {
+        let wires = core::array::from_fn(|i| values.get(i).copied().unwrap_or_default());
+        gate.terms::<Traced<S::Challenge>>(wires).to_vec()
+    };
+    let points = |at_one: bool| [Point::At(u8::from(at_one)), Point::Infinity];
+    let weights: Vec<_> = z.iter().map(|&z| Weight::Eq(z)).collect();
+    let Some(mut resident) = Resident::<S>::upload(&vectors, body, &points(false), &weights, device)? else {
+        return Ok(wires_of(vectors));
+    };
+    while resident.goes_on() {
+        let at_one = z[state.bound.len()] == S::Challenge::ZERO;
+        let sums = resident.round(&points(at_one))?;
+        let combined = |half: usize| shell.combine(core::array::from_fn(|i| sums[half * SUMS + i]));
+        resident.bind_next(state.send(shell, z, [combined(0), combined(1)]));
+    }
+    let mut left = resident.finish()?.into_iter().map(Vector::from);
+    Ok(wires_of(core::array::from_fn(|_| left.next().unwrap_or_else(|| Vector::Scalar(Vec::new())))))
+}
+
+/// Vectors of one length: all packed, or none.
+fn wires_of<S: Suite, const N: usize>(vectors: [Vector<S>; N]) -> Wires<S, N> {
+    if vectors.iter().all(|v| matches!(v, Vector::Packed(_))) {
+        return Wires::Packed(vectors.map(Vector::into_packed));
+    }
+    Wires::Plain(vectors.map(|v| v.to_scalars()))
 }
 
 /// Rounds until one slot is left; a slot holds `lanes` elements and `total` sums them.
@@ -94,16 +163,7 @@ fn rounds<S: Suite, G: Gate<N, SUMS>, R, const N: usize, const SUMS: usize>(
         count::ext_mul(half * lanes * (2 * (squarings + products + SUMS) + N));
         let at_one = w == S::Challenge::ZERO;
         let sums = evaluate(gate, wires, eq, at_one);
-        let [at_end, leading] = sums.map(|sums| shell.combine(sums.map(&total)));
-        let mut point = state.bound.clone();
-        point.push(S::Challenge::from_bool(at_one));
-        point.extend_from_slice(&z[round + 1..]);
-        let at_end = at_end + shell.offset_at(&point);
-        let message = round_message(w, state.claim, at_end, leading);
-        state.transcript.write(&message[1..]);
-        let r = state.transcript.challenge();
-        state.claim = evaluate_round(message[0], &message[1..], r);
-        state.bound.push(r);
+        let r = state.send(shell, z, sums.map(|sums| shell.combine(sums.map(&total))));
         for wire in wires.iter_mut() {
             bind(wire, r);
         }

@@ -1,6 +1,7 @@
 //! The prover of a lookup.
 
 use zkml_core::{Claim, Instance, ProveError, ProverTranscript, Suite, Witness};
+use zkml_device::Device;
 use zkml_sumcheck::lookup::{self, Fingerprint, Layout, LeafColumns};
 
 use super::verifier::{table_leaf, witness_leaf};
@@ -13,6 +14,7 @@ pub(crate) fn prove<S: Suite>(
     instance: &Instance<'_>,
     witness: &Witness,
     transcript: &mut ProverTranscript<S>,
+    device: &Device,
 ) -> Result<Vec<Claim<S::Challenge>>, ProveError> {
     let layout = Layout::new(instance).map_err(|what| ProveError::Witness { scope: transcript.scope(), what })?;
     let columns = LeafColumns::new(instance, &layout, witness)?;
@@ -22,13 +24,13 @@ pub(crate) fn prove<S: Suite>(
     lookup::write_roots(witness_tree.root(), table_tree.root(), transcript)?;
 
     transcript.enter("witness");
-    let leaves = witness_tree.prove(form, transcript)?;
+    let leaves = witness_tree.prove(form, transcript, device)?;
     let leaf = witness_leaf(&layout, leaves).ok_or_else(|| unlucky(transcript, "a leaf claim without denominators"))?;
     let mut claims = lookup::prove_witness_leaves(instance, &layout, &columns, &leaf.point, transcript)?;
     transcript.leave();
 
     transcript.enter("table");
-    let leaves = table_tree.prove(form, transcript)?;
+    let leaves = table_tree.prove(form, transcript, device)?;
     let leaf = table_leaf::<S>(instance, &fingerprint, leaves)
         .ok_or_else(|| unlucky(transcript, "a leaf claim without numerators"))?;
     claims.push(lookup::table_claim(instance, &leaf).ok_or_else(|| no_advice(transcript))?);

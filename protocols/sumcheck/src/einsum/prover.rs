@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use p3_field::{Algebra, Field, PrimeCharacteristicRing};
 use zkml_core::{Claim, Instance, LayerProver, ProveError, ProverTranscript, Refusal, Suite, Witness};
-use zkml_device::{Column, Device, count};
+use zkml_device::{Column, Device, DeviceError, count};
 
 use super::plan::{Factor, Group, Letter, Phase, Plan};
 use super::source::Source;
@@ -43,7 +43,7 @@ impl<S: Suite> LayerProver<S> for Sumcheck {
         witness: &Witness,
         claim: Option<&Claim<S::Challenge>>,
         transcript: &mut ProverTranscript<S>,
-        _: &Device,
+        device: &Device,
     ) -> Result<Vec<Claim<S::Challenge>>, ProveError> {
         let refusal = |reason| Refusal { protocol: INFO.id, relation: instance.relation.kind(), reason };
         let plan = Plan::new(instance).map_err(refusal)?;
@@ -53,12 +53,12 @@ impl<S: Suite> LayerProver<S> for Sumcheck {
         let sources: Vec<Source> = plan.factors.iter().map(|f| Source::new(&plan, f, instance)).collect();
         let columns =
             sources.iter().map(|s| witness.require(instance.program, s.tensor)).collect::<Result<Vec<_>, _>>()?;
-        let mut state = State::<S>::new(&plan, &sources, &columns, &claim.point);
+        let mut state = State::<S>::new(&plan, &sources, &columns, &claim.point, device)?;
         let mut last = claim.value;
         for phase in &plan.phases {
             last = match phase {
-                Phase::Single { letter, groups } => state.single(phase, *letter, groups, last, transcript),
-                Phase::Joint { letters } => state.joint(phase, letters, last, transcript),
+                Phase::Single { letter, groups } => state.single(phase, *letter, groups, last, transcript)?,
+                Phase::Joint { letters } => state.joint(phase, letters, last, transcript)?,
             };
         }
         let values = state.values();
@@ -80,11 +80,12 @@ impl<S: Suite> Operand<'_, S> {
     }
 
     /// Binds a letter at `point`, whose eq table is `table`.
-    fn bind(&mut self, letter: usize, table: &[S::Challenge]) {
+    fn bind(&mut self, letter: usize, table: &[S::Challenge]) -> Result<(), DeviceError> {
         if let Some(axis) = self.axis(letter) {
-            self.tensor.contract(axis, table);
+            self.tensor.contract(axis, table)?;
             self.letters.remove(axis);
         }
+        Ok(())
     }
 
     fn bind_all(&mut self, value: S::Challenge) {
@@ -97,19 +98,26 @@ struct State<'a, S: Suite> {
     plan: &'a Plan,
     operands: Vec<Operand<'a, S>>,
     points: Points<S>,
+    device: &'a Device,
 }
 
 impl<'a, S: Suite> State<'a, S> {
     /// Reads the operands and contracts the closed letters.
-    fn new(plan: &'a Plan, sources: &[Source<'_>], columns: &'a [Arc<Column>], claimed: &[S::Challenge]) -> Self {
+    fn new(
+        plan: &'a Plan,
+        sources: &[Source<'_>],
+        columns: &'a [Arc<Column>],
+        claimed: &[S::Challenge],
+        device: &'a Device,
+    ) -> Result<Self, DeviceError> {
         let points = Points::<S>::new(plan, claimed);
         let table = |letter: usize| weights(&points, &plan.letters[letter]).into();
         let operand = |((factor, source), column): ((&Factor, &Source<'_>), &'a Arc<Column>)| {
-            let (letters, tensor) = source.contract(plan, column, table);
-            Operand { letters, power: factor.power, tensor }
+            let (letters, tensor) = source.contract(plan, column, table, device)?;
+            Ok(Operand { letters, power: factor.power, tensor })
         };
-        let operands = plan.factors.iter().zip(sources).zip(columns).map(operand).collect();
-        Self { plan, operands, points }
+        let operands = plan.factors.iter().zip(sources).zip(columns).map(operand).collect::<Result<_, _>>()?;
+        Ok(Self { plan, operands, points, device })
     }
 
     /// Rounds for one letter: everything else is summed out to vectors over it.
@@ -120,7 +128,7 @@ impl<'a, S: Suite> State<'a, S> {
         groups: &[Group],
         claim: S::Challenge,
         transcript: &mut ProverTranscript<S>,
-    ) -> S::Challenge {
+    ) -> Result<S::Challenge, ProveError> {
         let mut scale = self.constant();
         let (mut factors, mut powers, mut finished) = (Vec::new(), Vec::new(), Vec::new());
         for group in groups {
@@ -132,7 +140,7 @@ impl<'a, S: Suite> State<'a, S> {
                     powers.push(hull.power);
                 }
                 Some(axis) => {
-                    factors.push(hull.tensor.contract_others(axis, &self.group_weights(group, Some(letter))));
+                    factors.push(hull.tensor.contract_others(axis, &self.group_weights(group, Some(letter)))?);
                     powers.push(1);
                 }
                 None => scale *= self.group_sum(group),
@@ -143,15 +151,15 @@ impl<'a, S: Suite> State<'a, S> {
             factor.resize(length, S::Challenge::ZERO);
         }
         let (next, values) =
-            self.rounds(phase, factors.into_iter().map(Vector::from).collect(), powers, scale, claim, transcript);
+            self.rounds(phase, factors.into_iter().map(Vector::from).collect(), powers, scale, claim, transcript)?;
         for (position, operand) in finished {
             self.operands[operand].bind_all(values[position]);
         }
         if self.operands.iter().any(|o| o.axis(letter).is_some()) {
             let table = vector::eq_scalars::<S>(&self.points.letters[letter]);
-            self.operands.iter_mut().for_each(|o| o.bind(letter, &table));
+            self.operands.iter_mut().try_for_each(|o| o.bind(letter, &table))?;
         }
-        next
+        Ok(next)
     }
 
     /// Rounds for all remaining letters, every factor spread over their cube.
@@ -161,7 +169,7 @@ impl<'a, S: Suite> State<'a, S> {
         letters: &[usize],
         claim: S::Challenge,
         transcript: &mut ProverTranscript<S>,
-    ) -> S::Challenge {
+    ) -> Result<S::Challenge, ProveError> {
         let scale = self.constant();
         let lengths: Vec<usize> = letters.iter().map(|&l| 1 << self.plan.letters[l].variables).collect();
         let open: Vec<usize> = (0..self.operands.len()).filter(|&i| !self.operands[i].letters.is_empty()).collect();
@@ -172,11 +180,11 @@ impl<'a, S: Suite> State<'a, S> {
             factors.push(Vector::from(operand.tensor.spread(&lengths, &axes)));
             powers.push(operand.power);
         }
-        let (next, values) = self.rounds(phase, factors, powers, scale, claim, transcript);
+        let (next, values) = self.rounds(phase, factors, powers, scale, claim, transcript)?;
         for (&i, value) in open.iter().zip(values) {
             self.operands[i].bind_all(value);
         }
-        next
+        Ok(next)
     }
 
     fn rounds(
@@ -187,16 +195,16 @@ impl<'a, S: Suite> State<'a, S> {
         scale: S::Challenge,
         claim: S::Challenge,
         transcript: &mut ProverTranscript<S>,
-    ) -> (S::Challenge, Vec<S::Challenge>) {
+    ) -> Result<(S::Challenge, Vec<S::Challenge>), ProveError> {
         let weights = self.points.weights(self.plan, phase);
         let proven = if powers.iter().all(|&e| e == 1) {
             let product = Product { factors: factors.len() };
-            prove_scaled_rounds(&product, factors, &weights, scale, claim, transcript)
+            prove_scaled_rounds(&product, factors, &weights, scale, claim, transcript, self.device)
         } else {
-            prove_scaled_rounds(&Powers(powers), factors, &weights, scale, claim, transcript)
-        };
+            prove_scaled_rounds(&Powers(powers), factors, &weights, scale, claim, transcript, self.device)
+        }?;
         self.points.bind(self.plan, phase, &proven.point);
-        (proven.claim, proven.values)
+        Ok((proven.claim, proven.values))
     }
 
     /// Product of the factors without open letters.

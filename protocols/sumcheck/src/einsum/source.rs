@@ -5,9 +5,11 @@
 //! as many times more as there are taps, never exist. Axes that a view splits or joins besides, such as the channels of a
 //! grouped convolution, cost nothing: the cells keep their row-major order.
 
+use std::sync::Arc;
+
 use p3_field::PrimeCharacteristicRing;
 use zkml_core::{AxisGroup, AxisMap, Instance, Shape, Suite, TensorId};
-use zkml_device::Column;
+use zkml_device::{Column, Device, DeviceError};
 
 use super::plan::{Factor, Plan};
 use crate::vector::{Tensor, longest};
@@ -95,16 +97,17 @@ impl<'a> Source<'a> {
     pub(super) fn contract<'t, S: Suite>(
         &self,
         plan: &Plan,
-        column: &'t Column,
+        column: &'t Arc<Column>,
         weights: impl Fn(usize) -> Vec<S::Challenge>,
-    ) -> (Vec<usize>, Tensor<'t, S>) {
-        let mut tensor = Tensor::new(column, &self.shape);
+        device: &'t Device,
+    ) -> Result<(Vec<usize>, Tensor<'t, S>), DeviceError> {
+        let mut tensor = Tensor::on_device(column, &self.shape, device);
         let mut axes = self.axes.clone();
         while let Some(step) = Self::next(plan, &axes, tensor.dims()) {
             match step {
                 Step::Contract(axis) => {
                     if let Axis::Letter(letter) = axes.remove(axis) {
-                        tensor.contract(axis, &weights(letter));
+                        tensor.contract(axis, &weights(letter))?;
                     }
                 }
                 Step::Transform(axis) => {
@@ -113,11 +116,11 @@ impl<'a> Source<'a> {
                     let closed = tap.filter(|&tap| plan.letters[tap].closed).map(&weights);
                     match (tap, closed) {
                         (Some(tap), None) => {
-                            tensor.transform(axis, &table);
+                            tensor.transform(axis, &table)?;
                             axes[axis] = Axis::Letter(tap);
                         }
                         (_, taps) => {
-                            tensor.contract(axis, &combined::<S>(&table, &taps.unwrap_or(vec![S::Challenge::ONE])));
+                            tensor.contract(axis, &combined::<S>(&table, &taps.unwrap_or(vec![S::Challenge::ONE])))?;
                             axes.remove(axis);
                         }
                     }
@@ -128,7 +131,7 @@ impl<'a> Source<'a> {
             Axis::Letter(letter) => Some(letter),
             Axis::Window { .. } => None,
         });
-        (letters.collect(), tensor)
+        Ok((letters.collect(), tensor))
     }
 
     /// For every tap, the weight of every index of the input axis.

@@ -11,11 +11,13 @@
 //!
 //! There are `N` pairs in all rounds, and half of them in those that bind: a product of two under an eq weight costs
 //! `2·(1 + 1) N + 2·2 N/2 = 6 N` products.
+//! While the factors are long enough for the prover's device, it does the rounds, with the same sums.
+//!
 //! [`mod@reference`] is the same prover written without any of this; both produce the same bytes.
 
 use p3_field::{Algebra, Field, PrimeCharacteristicRing};
-use zkml_core::{Cost, ProverTranscript, Suite};
-use zkml_device::count;
+use zkml_core::{Cost, ProveError, ProverTranscript, Suite};
+use zkml_device::{Device, count};
 
 use crate::Weight;
 use crate::round::evaluate_round;
@@ -24,10 +26,13 @@ use crate::vector::{self, Pack, Vector, lanes};
 mod interpolate;
 mod kernel;
 pub mod reference;
+mod resident;
 mod weights;
 
 use interpolate::Interpolation;
 use kernel::Pass;
+use resident::points_of;
+pub use resident::{Resident, Traced};
 use weights::SuffixWeights;
 
 /// The polynomial `C` under the sum.
@@ -80,40 +85,82 @@ pub struct Proven<F> {
 /// Proves `weights.len()` rounds. Returns the bound point and the factors' values there.
 ///
 /// Factors have `2^n` values (shorter ones are padded with zeros). The message of a round is derived from the
-/// claim, so a false claim gives a proof that the verifier's final check rejects.
+/// claim, so a false claim gives a proof that the verifier's final check rejects. Errors if the device fails.
 pub fn prove_rounds<S: Suite, C: Composition<S::Challenge>>(
     composition: &C,
     factors: Vec<impl Into<Vector<S>>>,
     weights: &[Weight<S::Challenge>],
     claim: S::Challenge,
     transcript: &mut ProverTranscript<S>,
-) -> (Vec<S::Challenge>, Vec<S::Challenge>) {
+    device: &Device,
+) -> Result<(Vec<S::Challenge>, Vec<S::Challenge>), ProveError> {
     let factors = factors.into_iter().map(Into::into).collect();
-    let proven = prove_scaled_rounds(composition, factors, weights, S::Challenge::ONE, claim, transcript);
-    (proven.point, proven.values)
+    let proven = prove_scaled_rounds(composition, factors, weights, S::Challenge::ONE, claim, transcript, device)?;
+    Ok((proven.point, proven.values))
 }
 
 /// [`prove_rounds`] for `scale` times the composition: `d` more products per round, none per pair.
 pub fn prove_scaled_rounds<S: Suite, C: Composition<S::Challenge>>(
     composition: &C,
-    factors: Vec<Vector<S>>,
+    mut factors: Vec<Vector<S>>,
     weights: &[Weight<S::Challenge>],
     scale: S::Challenge,
     claim: S::Challenge,
     transcript: &mut ProverTranscript<S>,
-) -> Proven<S::Challenge> {
-    let mut prover = Rounds::<S>::new(factors, weights, composition.degree(), scale);
-    let mut claim = claim;
-    let mut point = Vec::with_capacity(weights.len());
-    for (i, &weight) in weights.iter().enumerate() {
-        let (constant, higher) = prover.round(composition, i, weight, claim);
-        transcript.write(&higher);
-        let r = transcript.challenge();
-        claim = evaluate_round(constant, &higher, r);
-        prover.pending = Some(r);
-        point.push(r);
+    device: &Device,
+) -> Result<Proven<S::Challenge>, ProveError> {
+    let degree = composition.degree();
+    let interpolation = Interpolation::<S>::new(degree);
+    let mut messages = Messages { interpolation, scale, claim, point: Vec::with_capacity(weights.len()), transcript };
+    let body = |values: &[Traced<S::Challenge>]| vec![composition.evaluate(values)];
+    if let Some(mut resident) = Resident::upload(&factors, body, &points_of(false, degree), weights, device)? {
+        for &weight in weights {
+            if !resident.goes_on() {
+                break;
+            }
+            let sums = resident.round(&points_of(is_at_one(weight), degree))?;
+            resident.bind_next(messages.send(weight, sums));
+        }
+        factors = resident.finish()?.into_iter().map(Into::into).collect();
     }
-    Proven { point, values: prover.finish(), claim }
+    let rest = weights.get(messages.point.len()..).unwrap_or(&[]);
+    let mut prover = Rounds::<S>::new(factors, rest);
+    for (i, &weight) in rest.iter().enumerate() {
+        let sums = prover.round(composition, i, weight);
+        prover.pending = Some(messages.send(weight, sums));
+    }
+    Ok(Proven { point: messages.point, values: prover.finish(), claim: messages.claim })
+}
+
+/// The conversation with the transcript.
+struct Messages<'t, S: Suite> {
+    interpolation: Interpolation<S>,
+    scale: S::Challenge,
+    claim: S::Challenge,
+    point: Vec<S::Challenge>,
+    transcript: &'t mut ProverTranscript<S>,
+}
+
+impl<S: Suite> Messages<'_, S> {
+    /// Sends a round's coefficients, from its evaluations; returns the challenge.
+    fn send(&mut self, weight: Weight<S::Challenge>, mut sums: Vec<S::Challenge>) -> S::Challenge {
+        count::ext_mul(sums.len());
+        for sum in &mut sums {
+            *sum *= self.scale;
+        }
+        let values = complete(weight, self.claim, &sums, is_at_one(weight));
+        let (constant, higher) = self.interpolation.coefficients(&values);
+        self.transcript.write(&higher);
+        let r = self.transcript.challenge();
+        self.claim = evaluate_round(constant, &higher, r);
+        self.point.push(r);
+        r
+    }
+}
+
+/// Whether the round is evaluated at 1 instead of 0, which the claim is silent about.
+fn is_at_one<F: Field>(weight: Weight<F>) -> bool {
+    weight == Weight::Eq(F::ZERO)
 }
 
 /// Exact operations of [`prove_rounds`] for a composition of `factors` factors, and the proof's size.
@@ -156,12 +203,10 @@ struct Rounds<S: Suite> {
     variables: usize,
     pending: Option<S::Challenge>,
     weights: Vec<Weight<S::Challenge>>,
-    interpolation: Interpolation<S>,
-    scale: S::Challenge,
 }
 
 impl<S: Suite> Rounds<S> {
-    fn new(factors: Vec<Vector<S>>, weights: &[Weight<S::Challenge>], degree: usize, scale: S::Challenge) -> Self {
+    fn new(factors: Vec<Vector<S>>, weights: &[Weight<S::Challenge>]) -> Self {
         let variables = weights.len();
         let layer = if Self::in_registers(variables) {
             let length = (1 << variables) / lanes::<S>();
@@ -185,8 +230,7 @@ impl<S: Suite> Rounds<S> {
                 .collect();
             Layer::Scalar(factors, weights::scalar::<S>(weights))
         };
-        let interpolation = Interpolation::<S>::new(degree);
-        Self { layer, variables, pending: None, weights: weights.to_vec(), interpolation, scale }
+        Self { layer, variables, pending: None, weights: weights.to_vec() }
     }
 
     /// Whether a round with `remaining` unbound variables fills registers with pairs.
@@ -194,22 +238,20 @@ impl<S: Suite> Rounds<S> {
         remaining > lanes::<S>().trailing_zeros() as usize
     }
 
-    /// Constant and higher coefficients of round `i`.
+    /// Sums of the weighted composition in round `i`, after binding the previous challenge.
     fn round<C: Composition<S::Challenge>>(
         &mut self,
         composition: &C,
         i: usize,
         weight: Weight<S::Challenge>,
-        claim: S::Challenge,
-    ) -> (S::Challenge, Vec<S::Challenge>) {
+    ) -> Vec<S::Challenge> {
         if !Self::in_registers(self.variables - i) {
             self.leave_registers();
         }
-        let at_one = weight == Weight::Eq(S::Challenge::ZERO);
-        let degree = composition.degree();
-        let pass = Pass { composition, bind: self.pending.take(), at_one, points: degree };
+        let bind = self.pending.take();
+        let pass = Pass { composition, bind, at_one: is_at_one(weight), points: composition.degree() };
         let dropped = (i > 0).then(|| self.weights[i]);
-        let mut sums: Vec<S::Challenge> = match &mut self.layer {
+        match &mut self.layer {
             Layer::Packed(factors, tables) => {
                 if let Some(w) = dropped {
                     tables.drop_first(w);
@@ -223,12 +265,7 @@ impl<S: Suite> Rounds<S> {
                 }
                 pass.run(factors, tables, 1)
             }
-        };
-        count::ext_mul(sums.len());
-        for sum in &mut sums {
-            *sum *= self.scale;
         }
-        self.interpolation.coefficients(&complete(weight, claim, &sums, at_one))
     }
 
     fn leave_registers(&mut self) {

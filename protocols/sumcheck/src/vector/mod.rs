@@ -13,11 +13,13 @@ mod column;
 mod contract;
 mod limbs;
 mod tensor;
+mod words;
 
 pub use column::{evaluate_column, pad_column};
 pub use contract::{contract_column, contract_table};
 pub use tensor::Tensor;
 pub(crate) use tensor::longest;
+pub use words::{from_words, to_words};
 
 /// A SIMD register's worth of challenge-field elements.
 pub type Pack<S> = <<S as Suite>::Challenge as ExtensionField<<S as Suite>::Base>>::ExtensionPacking;

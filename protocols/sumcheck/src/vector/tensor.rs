@@ -1,11 +1,13 @@
 //! A tensor of integers or challenge-field elements whose axes are contracted one after the other.
 
+use std::sync::Arc;
+
 use p3_field::PrimeCharacteristicRing;
 use rayon::prelude::*;
 use zkml_core::{Shape, Suite};
-use zkml_device::{Column, with_column};
+use zkml_device::{Column, Device, DeviceError, Session, Step, with_column};
 
-use super::{CHUNK, contract_column, contract_table};
+use super::{CHUNK, contract_column, contract_table, from_words, to_words};
 
 /// The cells, row-major.
 #[derive(Clone, Debug)]
@@ -28,12 +30,19 @@ impl<S: Suite> Cells<'_, S> {
 pub struct Tensor<'a, S: Suite> {
     dims: Vec<usize>,
     cells: Cells<'a, S>,
+    /// Where integer cells are contracted, and the column as the device knows it.
+    device: Option<(&'a Arc<Column>, &'a Device)>,
 }
 
 impl<'a, S: Suite> Tensor<'a, S> {
     /// An integer tensor; missing cells count as zero.
     pub fn new(column: &'a Column, shape: &Shape) -> Self {
-        Self { dims: shape.dims().to_vec(), cells: Cells::Column(column) }
+        Self { dims: shape.dims().to_vec(), cells: Cells::Column(column), device: None }
+    }
+
+    /// The same; its first contraction is done on the device, if it is worth it.
+    pub fn on_device(column: &'a Arc<Column>, shape: &Shape, device: &'a Device) -> Self {
+        Self { device: Some((column, device)), ..Self::new(column, shape) }
     }
 
     /// Axis lengths.
@@ -43,7 +52,7 @@ impl<'a, S: Suite> Tensor<'a, S> {
 
     /// Replaces the tensor by a single value.
     pub fn set_scalar(&mut self, value: S::Challenge) {
-        *self = Self { dims: Vec::new(), cells: Cells::Table(vec![value]) };
+        *self = Self { dims: Vec::new(), cells: Cells::Table(vec![value]), device: None };
     }
 
     /// The value of a tensor without axes (the first cell of any other).
@@ -56,40 +65,43 @@ impl<'a, S: Suite> Tensor<'a, S> {
 
     /// Sums out one axis with weights: one product per cell, none for an axis of length 1 with weight 1. Axes past the
     /// last are ignored.
-    pub fn contract(&mut self, axis: usize, weights: &[S::Challenge]) {
+    pub fn contract(&mut self, axis: usize, weights: &[S::Challenge]) -> Result<(), DeviceError> {
         if self.dims.get(axis) == Some(&1) && weights.first() == Some(&S::Challenge::ONE) {
             self.dims.remove(axis);
         } else if axis < self.dims.len() {
             let split = self.around(axis);
-            self.cells = Cells::Table(self.middle(split, weights));
+            self.cells = Cells::Table(self.middle(split, weights)?);
             self.dims.remove(axis);
         }
+        Ok(())
     }
 
     /// Replaces one axis by another with as many indices as there are weight vectors: cell `u` of the new axis is the
     /// sum over the old one with `weights[u]`. One product per cell and weight vector.
-    pub fn transform(&mut self, axis: usize, weights: &[Vec<S::Challenge>]) {
-        let Some(length) = self.dims.get_mut(axis) else { return };
+    pub fn transform(&mut self, axis: usize, weights: &[Vec<S::Challenge>]) -> Result<(), DeviceError> {
+        let Some(length) = self.dims.get_mut(axis) else { return Ok(()) };
         *length = weights.len();
         let inner = self.dims[axis + 1..].iter().product::<usize>();
         let rows = self.dims[..axis].iter().product::<usize>();
         let split = [rows, self.cells.len() / (rows * inner).max(1), inner];
-        let parts: Vec<Vec<S::Challenge>> = weights.iter().map(|w| self.middle(split, w)).collect();
+        let parts = weights.iter().map(|w| self.middle(split, w)).collect::<Result<Vec<_>, _>>()?;
         let row = |r: usize| parts.iter().flat_map(move |part| part[r * inner..(r + 1) * inner].iter().copied());
         self.cells = Cells::Table((0..rows).flat_map(row).collect());
+        Ok(())
     }
 
     /// Sums out several axes, the longest first so that the least is left for the others.
-    pub fn contract_all(&mut self, mut axes: Vec<(usize, Vec<S::Challenge>)>) {
+    pub fn contract_all(&mut self, mut axes: Vec<(usize, Vec<S::Challenge>)>) -> Result<(), DeviceError> {
         while let Some(next) = longest(&self.dims, axes.iter().map(|a| a.0)) {
             let (axis, weights) = axes.remove(next);
-            self.contract(axis, &weights);
+            self.contract(axis, &weights)?;
             axes.iter_mut().filter(|a| a.0 > axis).for_each(|a| a.0 -= 1);
         }
+        Ok(())
     }
 
     /// Sums out all axes but one; `weights` has one entry per index of the others, row-major.
-    pub fn contract_others(&self, axis: usize, weights: &[S::Challenge]) -> Vec<S::Challenge> {
+    pub fn contract_others(&self, axis: usize, weights: &[S::Challenge]) -> Result<Vec<S::Challenge>, DeviceError> {
         let [rows, middle, inner] = self.around(axis);
         if inner == 1 {
             return self.middle([1, rows, middle], weights);
@@ -109,7 +121,7 @@ impl<'a, S: Suite> Tensor<'a, S> {
             };
             total.iter_mut().zip(sum).for_each(|(t, s)| *t += s);
         }
-        total
+        Ok(total)
     }
 
     /// The tensor over other axes: target axis `i` has `lengths[i]` indices and is the tensor's axis `axes[i]`, with
@@ -139,12 +151,37 @@ impl<'a, S: Suite> Tensor<'a, S> {
         [before.iter().product(), *own, after.iter().product()]
     }
 
-    fn middle(&self, split: [usize; 3], weights: &[S::Challenge]) -> Vec<S::Challenge> {
-        match &self.cells {
-            Cells::Column(column) => contract_column::<S>(column, split, weights),
-            Cells::Table(table) => contract_table::<S>(table, split, weights),
+    fn middle(&self, split: [usize; 3], weights: &[S::Challenge]) -> Result<Vec<S::Challenge>, DeviceError> {
+        let cells = split.iter().product();
+        match (&self.cells, self.device) {
+            (Cells::Column(_), Some((column, device))) if column.len() == cells => {
+                if let Some(session) = device.for_step(Step::Contract, S::DEVICE_FIELD, cells)
+                    && let Some(values) =
+                        session.unless_refused(contract_there::<S>(session, column, split, weights))?
+                {
+                    return Ok(values);
+                }
+                Ok(contract_column::<S>(column, split, weights))
+            }
+            (Cells::Column(column), _) => Ok(contract_column::<S>(column, split, weights)),
+            (Cells::Table(table), _) => Ok(contract_table::<S>(table, split, weights)),
         }
     }
+}
+
+/// [`contract_column`] on a device.
+fn contract_there<S: Suite>(
+    session: &Session,
+    column: &Arc<Column>,
+    split: [usize; 3],
+    weights: &[S::Challenge],
+) -> Result<Vec<S::Challenge>, DeviceError> {
+    let device = session.accelerator();
+    let field = S::DEVICE_FIELD.ok_or_else(|| device.unsupported("arithmetic in the suite's field"))?;
+    let mut words = to_words::<S>(weights);
+    words.resize(split[1] * field.words(), 0);
+    let weights = device.upload(field, &words)?;
+    from_words::<S>(&device.download(&device.contract(&session.resident(column)?, split, &weights)?)?)
 }
 
 /// Position of the longest of some axes, the first one among equals.

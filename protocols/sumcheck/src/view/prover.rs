@@ -1,8 +1,10 @@
 //! The proving half.
 
+use std::sync::Arc;
+
 use p3_field::PrimeCharacteristicRing;
 use zkml_core::{AxisGroup, Claim, Cost, ProveError, ProverTranscript, Shape, Suite, View};
-use zkml_device::{Column, count};
+use zkml_device::{Column, Device, DeviceError, count};
 
 use super::{malformed, only_renames, renamed, variables};
 use crate::Weight;
@@ -14,9 +16,10 @@ pub fn prove<S: Suite>(
     view: &View,
     output: &Shape,
     input: &Shape,
-    column: &Column,
+    column: &Arc<Column>,
     claim: &Claim<S::Challenge>,
     transcript: &mut ProverTranscript<S>,
+    device: &Device,
 ) -> Result<Claim<S::Challenge>, ProveError> {
     if let Some(what) = malformed(view, output, claim) {
         return Err(ProveError::Witness { scope: transcript.scope(), what });
@@ -29,7 +32,7 @@ pub fn prove<S: Suite>(
     transcript.absorb_elements(&[claim.value]);
     let open: Vec<usize> = (0..view.groups.len()).filter(|&g| !view.groups[g].is_free(output, input)).collect();
     let groups: Vec<&AxisGroup> = open.iter().map(|&g| &view.groups[g]).collect();
-    let mut cells = Cells::<S>::new(view, &groups, output, input, column, &coordinates);
+    let mut cells = Cells::<S>::new(view, &groups, output, input, &coordinates, (column, device))?;
     let matrices: Vec<Vec<S::Challenge>> =
         open.iter().map(|&g| view.groups[g].partial(output, input, &coordinates[g])).collect();
     let (mut last, mut scale) = (claim.value, S::Challenge::ONE);
@@ -37,7 +40,7 @@ pub fn prove<S: Suite>(
         let lengths = lengths(groups[k], input);
         let factors = vec![padded::<S>(&lengths, cells.sums(k, &matrices)), padded::<S>(&lengths, matrices[k].clone())];
         let weights = vec![Weight::Sum; variables(groups[k], input)];
-        let proven = prove_scaled_rounds(&Product { factors: 2 }, factors, &weights, scale, last, transcript);
+        let proven = prove_scaled_rounds(&Product { factors: 2 }, factors, &weights, scale, last, transcript, device)?;
         scale *= proven.values.get(1).copied().unwrap_or_default();
         last = proven.claim;
         cells.bind(k, &lengths, &proven.point);
@@ -78,10 +81,10 @@ impl<S: Suite> Cells<S> {
         open: &[&AxisGroup],
         output: &Shape,
         input: &Shape,
-        column: &Column,
         coordinates: &[Vec<S::Challenge>],
-    ) -> Self {
-        let mut tensor = Tensor::<S>::new(column, input);
+        (column, device): (&Arc<Column>, &Device),
+    ) -> Result<Self, DeviceError> {
+        let mut tensor = Tensor::<S>::on_device(column, input, device);
         let axes = input.axis_variables();
         let mut closed = Vec::new();
         for (group, own) in view.groups.iter().zip(coordinates).filter(|(g, _)| g.is_free(output, input)) {
@@ -94,13 +97,13 @@ impl<S: Suite> Cells<S> {
                 rest = tail;
             }
         }
-        tensor.contract_all(closed);
+        tensor.contract_all(closed)?;
         let dims = tensor.dims().to_vec();
         let positions: Vec<Option<usize>> = (0..dims.len()).map(Some).collect();
         let mut left: Vec<usize> = open.iter().flat_map(|g| g.input.iter().copied()).collect();
         left.sort_unstable();
         let indices = open.iter().map(|group| group_indices(group, &left, input)).collect();
-        Self { values: tensor.spread(&dims, &positions), indices }
+        Ok(Self { values: tensor.spread(&dims, &positions), indices })
     }
 
     /// `Σ X(x) · Π_{h > k} M_h(x_h)` by index of group `k`.
