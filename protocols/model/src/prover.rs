@@ -41,10 +41,26 @@ pub struct Proof {
     pub timings: Vec<Timing>,
     /// Cells behind the per-proof commitment.
     pub committed_cells: usize,
+    /// Why the host made the whole proof although another device was asked to, if so.
+    pub fallback: Option<String>,
 }
 
 /// Proves the key's statement for a witness that holds the values of every tensor of its program.
+///
+/// If the device fails on the way, the host starts over: the bytes are the same.
 pub fn prove<S: CommittedSuite>(key: &ProvingKey<S>, witness: &Witness, device: &Device) -> Result<Proof, ProveError> {
+    match prove_on(key, witness, device) {
+        Err(ProveError::Device(error)) => {
+            tracing::warn!(device = device.name(), "the host makes the proof: {error}");
+            let proof = prove_on(key, witness, &Device::cpu())?;
+            Ok(Proof { fallback: Some(error.to_string()), ..proof })
+        }
+        other => other,
+    }
+}
+
+/// [`prove`] without a second try.
+fn prove_on<S: CommittedSuite>(key: &ProvingKey<S>, witness: &Witness, device: &Device) -> Result<Proof, ProveError> {
     let plan = key.plan();
     let public = public_bytes(&plan.statement().program, witness).map_err(|e| witness_error(e.to_string()))?;
     let mut transcript = ProverTranscript::<S>::new();
@@ -65,7 +81,7 @@ pub fn prove<S: CommittedSuite>(key: &ProvingKey<S>, witness: &Witness, device: 
     let (messages, breakdown) = side.transcript.finish();
     let mut bytes = proof_header(key.verifying_bytes(), &public);
     bytes.extend(messages);
-    Ok(Proof { bytes, breakdown, timings: side.timings, committed_cells })
+    Ok(Proof { bytes, breakdown, timings: side.timings, committed_cells, fallback: None })
 }
 
 fn witness_error(what: String) -> ProveError {
