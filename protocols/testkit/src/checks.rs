@@ -1,12 +1,15 @@
 //! The tests themselves. Each returns a [`Failure`] that says which case and which change broke what.
 
+use std::sync::Arc;
+
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use zkml_core::{LayerProver, Slot, Suite};
-use zkml_device::count;
+use zkml_core::{LayerProver, ProveError, Slot, Suite};
+use zkml_device::reference::Reference;
+use zkml_device::{Device, count};
 
 use crate::cases::{self, Case};
-use crate::driver::{Proof, Setup, Side, Verdict, prove, verify};
+use crate::driver::{Proof, Setup, Side, Verdict, prove, prove_on, verify};
 use crate::{Failure, case_count, seed};
 
 mod statements;
@@ -17,6 +20,9 @@ pub use witnesses::wrong_witnesses_are_rejected;
 
 /// Longest proof of which every byte is flipped; of longer ones that many bytes are.
 const MAX_FLIPS: usize = 400;
+
+/// Random relations that are proven on a device.
+const DEVICE_CASES: usize = 12;
 
 /// The protocol announces exactly the slots that it is tested for.
 pub fn advertised_slots<S: Suite>(protocol: &dyn LayerProver<S>, slots: &[Slot]) -> Result<(), Failure> {
@@ -156,6 +162,37 @@ pub fn determinism<S: Suite>(protocol: &dyn LayerProver<S>, slot: Slot) -> Resul
             return Err(Failure::new(format!("{}: the proof depends on the run or the threads", case.name)));
         }
     }
+    Ok(())
+}
+
+/// The same bytes with a device that does every step it can; one that fails on the way yields its error, never a proof of
+/// other bytes.
+pub fn devices<S: Suite>(protocol: &dyn LayerProver<S>, slot: Slot) -> Result<(), Failure> {
+    let mut cases = cases::all(slot, seed(), DEVICE_CASES)?;
+    cases.extend(cases::large(slot, seed())?);
+    let mut calls = 0;
+    for case in supported(protocol, cases)? {
+        let setup = Setup::new(protocol, &case)?;
+        let expected = honest(protocol, &setup)?;
+        let on = |device: &Arc<Reference>| {
+            prove_on(protocol, Side::honest(&setup), &setup.witness, &Device::accelerated(Arc::clone(device) as Arc<_>))
+        };
+        let device = Arc::new(Reference::new(1));
+        let proof = on(&device).map_err(|e| Failure::new(format!("{}: {e}", case.name)))?;
+        if proof.bytes != expected.bytes || proof.claims != expected.claims {
+            return Err(Failure::new(format!("{}: the proof depends on the device", case.name)));
+        }
+        calls += device.calls();
+        for fails_at in [0, 1, device.calls() / 2, device.calls().saturating_sub(1)] {
+            match on(&Arc::new(Reference::failing(1, fails_at))) {
+                Err(ProveError::Device(_)) => {}
+                Ok(proof) if proof.bytes == expected.bytes && fails_at >= device.calls() => {}
+                Ok(_) => return Err(Failure::new(format!("{}: call {fails_at} failed and went unnoticed", case.name))),
+                Err(other) => return Err(Failure::new(format!("{}: call {fails_at} failed: {other}", case.name))),
+            }
+        }
+    }
+    println!("{calls} calls of the device");
     Ok(())
 }
 

@@ -181,10 +181,20 @@ pub fn prove<S: Suite>(
     side: Side<'_, S>,
     witness: &Witness,
 ) -> Result<Proof<S>, ProveError> {
+    prove_on(protocol, side, witness, &Device::cpu())
+}
+
+/// [`prove`] on a device.
+pub fn prove_on<S: Suite>(
+    protocol: &dyn LayerProver<S>,
+    side: Side<'_, S>,
+    witness: &Witness,
+    device: &Device,
+) -> Result<Proof<S>, ProveError> {
     let mut transcript = ProverTranscript::<S>::new();
     let claim = begin!(transcript, side).map_err(|what| ProveError::Witness { scope: "testkit".to_owned(), what })?;
     let instance = side.statement.instance();
-    let claims = protocol.prove(&instance, witness, claim.as_ref(), &mut transcript, &Device::cpu())?;
+    let claims = protocol.prove(&instance, witness, claim.as_ref(), &mut transcript, device)?;
     Ok(Proof { bytes: transcript.finish().0, claims })
 }
 

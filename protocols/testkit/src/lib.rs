@@ -12,6 +12,7 @@
 //! | `costs_and_advice_are_exact` | the proof is as long as predicted, the advice as large as announced |
 //! | `soundness_terms_are_sound` | named, finite, negligible error terms |
 //! | `determinism` | the same bytes for one thread, two threads, and a second run |
+//! | `devices` | the same bytes with a device beside the host; a device that fails is noticed |
 //! | `flipped_bytes_are_rejected` | one bit of each byte of a proof is flipped |
 //! | `cut_extended_and_reordered_proofs_are_rejected` | other lengths, two elements swapped |
 //! | `wrong_statements_are_rejected` | another claim, table, shape or scope, also against a prover that knows of it |
@@ -96,6 +97,7 @@ macro_rules! conformance {
                 costs_and_advice_are_exact
                 soundness_terms_are_sound
                 determinism
+                devices
                 flipped_bytes_are_rejected
                 cut_extended_and_reordered_proofs_are_rejected
                 wrong_statements_are_rejected

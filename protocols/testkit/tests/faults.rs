@@ -6,7 +6,7 @@ use zkml_core::{
     ProveError, ProverTranscript, Refusal, Relation, Slot, Suite, TensorId, VerifierTranscript, VerifyError, Witness,
     mle,
 };
-use zkml_device::{Column, Device};
+use zkml_device::{Column, Device, Step};
 use zkml_testkit::{Failure, checks};
 
 /// What is wrong with a [`Toy`].
@@ -16,6 +16,8 @@ enum Fault {
     RefusesEverything,
     PredictsTooFewBytes,
     CountsThreads,
+    NamesItsDevice,
+    HidesAFailure,
     ClaimsTooMuchSoundness,
     SkipsTheTable,
     LeavesAColumnOut,
@@ -62,7 +64,7 @@ impl Toy {
     }
 
     fn tail(self) -> usize {
-        usize::from(self.is(Fault::IgnoresAByte) || self.is(Fault::CountsThreads))
+        usize::from(self.is(Fault::IgnoresAByte) || self.is(Fault::CountsThreads) || self.is(Fault::NamesItsDevice))
     }
 }
 
@@ -152,18 +154,26 @@ impl<S: Suite> LayerProver<S> for Toy {
             transcript.write_bytes(&column.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>());
             values.push(column);
         }
-        transcript.write_bytes(&vec![device.threads() as u8; self.tail()]);
+        let tail = if self.is(Fault::NamesItsDevice) { device.name().len() } else { device.threads() };
+        transcript.write_bytes(&vec![tail as u8; self.tail()]);
+        if let Some(session) = device.for_step(Step::Rounds, S::DEVICE_FIELD, 1) {
+            let sent = session.accelerator().upload_column(&Column::I8(vec![1]));
+            if !self.is(Fault::HidesAFailure) {
+                sent?;
+            }
+        }
         Ok(self.claims::<S>(instance, &values, |n| transcript.challenges(n)))
     }
 }
 
 type Check = fn(&dyn LayerProver<Goldilocks>, Slot) -> Result<(), Failure>;
 
-const CHECKS: [(&str, Check); 9] = [
+const CHECKS: [(&str, Check); 10] = [
     ("completeness", checks::completeness),
     ("costs_and_advice_are_exact", checks::costs_and_advice_are_exact),
     ("soundness_terms_are_sound", checks::soundness_terms_are_sound),
     ("determinism", checks::determinism),
+    ("devices", checks::devices),
     ("flipped_bytes_are_rejected", checks::flipped_bytes_are_rejected),
     ("cut_extended_and_reordered_proofs_are_rejected", checks::cut_extended_and_reordered_proofs_are_rejected),
     ("wrong_statements_are_rejected", checks::wrong_statements_are_rejected),
@@ -189,6 +199,8 @@ fn every_fault_is_caught_by_the_test_that_names_it() {
         (Fault::RefusesEverything, "completeness"),
         (Fault::PredictsTooFewBytes, "costs_and_advice_are_exact"),
         (Fault::CountsThreads, "determinism"),
+        (Fault::NamesItsDevice, "devices"),
+        (Fault::HidesAFailure, "devices"),
         (Fault::ClaimsTooMuchSoundness, "soundness_terms_are_sound"),
         (Fault::SkipsTheTable, "wrong_statements_are_rejected"),
         (Fault::SkipsTheTable, "wrong_witnesses_are_rejected"),
