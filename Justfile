@@ -60,6 +60,21 @@ test-long CASES="2000":
     echo "ZKML_TESTKIT_SEED=$ZKML_TESTKIT_SEED"
     cargo test --release --workspace
 
+# GPU tests and experiments, on the GPU, or with `just test-gpu software` on Mesa's lavapipe; fails without an adapter
+[group('tests')]
+test-gpu DRIVER="gpu":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if [ "$1" = software ]; then . .ci/lavapipe; fi
+    export ZKML_REQUIRE_GPU=1
+    cargo test -p zkml-gpu
+    cargo test -p workbench --test gpu
+
+# Steps on the GPU and on the host, 2^16 to 2^26 elements: `just gpu-bench`, `just gpu-bench --sizes 16..20 --out gpu.jsonl`
+[group('tests')]
+gpu-bench *ARGS:
+    cargo run --release -p zkml-gpu --example bench -- "$@"
+
 # Compare predicted operations with counted ones (one thread: the counters are global)
 [group('tests')]
 count:

@@ -38,8 +38,3 @@ pub(crate) fn kernel_keys(kernel: &str) -> String {
     };
     keys.and_then(Value::as_object).into_iter().flatten().map(line).collect()
 }
-
-/// Devices, as `(name, one line)`.
-pub(crate) fn devices() -> Vec<(String, String)> {
-    vec![("cpu".to_owned(), "the host's cores".to_owned())]
-}

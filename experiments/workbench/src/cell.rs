@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use zkml_commitment::CommittedSuite;
 use zkml_core::{ProtocolSet, Witness};
+use zkml_device::Device;
 use zkml_device::count::{self, Operations};
 use zkml_model::{Plan, Proof, ProvingKey};
 
 use crate::clock::{Time, timed};
+use crate::devices::{self, Chosen};
 use crate::environment::peak_memory;
 use crate::exit::{Exit, Failure};
 use crate::layers;
@@ -112,7 +114,8 @@ fn stop_with_parent() {
 }
 
 fn measure(job: &Job, folder: &Path) -> Result<Measured, Stopped> {
-    let steps = u64::from(job.experiment.measure.warmup + job.experiment.measure.samples) + 5;
+    let beside = if job.experiment.device == devices::CPU { 1 } else { 2 };
+    let steps = u64::from(job.experiment.measure.warmup + job.experiment.measure.samples) + 5 + beside;
     let progress = Progress { done: 0, of: steps };
     let visitor = Measuring { job, folder, progress };
     suites::with_suite(&job.experiment.suite, visitor)
@@ -158,7 +161,7 @@ impl WithSuite for Measuring<'_> {
         measured.layers = layers::records(&network, &measured.relations);
 
         self.progress.now("keys");
-        let witness = network.forward().map_err(failed)?;
+        let witness = network.forward(&Device::cpu()).map_err(failed)?;
         let (key, time) = timed(|| ProvingKey::new(plan, &witness));
         let key = key.map_err(failed)?;
         measured.keys = time;
@@ -208,10 +211,12 @@ impl Measuring<'_> {
         measured: &mut Measured,
     ) -> Result<(Proof, Witness), Stopped> {
         let counts = &self.job.experiment.measure;
-        let device = suites::device(&self.job.experiment.device).ok_or_else(|| failed("unknown device"))?;
+        self.progress.now("device");
+        let mut chosen = Chosen::open(&self.job.experiment.device).map_err(failed)?;
         for i in 0..counts.warmup {
             self.progress.now(&format!("warm-up proof {} of {}", i + 1, counts.warmup));
-            let witness = network.forward().map_err(failed)?;
+            let device = chosen.for_a_proof();
+            let witness = network.forward(&device).map_err(failed)?;
             zkml_model::prove(key, &witness, &device).map_err(failed)?;
         }
         let mut steps = Steps::default();
@@ -219,7 +224,8 @@ impl Measuring<'_> {
         for i in 0..counts.samples {
             self.progress.now(&format!("proof {} of {}", i + 1, counts.samples));
             drop(last.take());
-            let (witness, forward) = timed(|| network.forward());
+            let device = chosen.for_a_proof();
+            let (witness, forward) = timed(|| network.forward(&device));
             let witness = witness.map_err(failed)?;
             let before = count::snapshot();
             let (proof, proving) = timed(|| zkml_model::prove(key, &witness, &device));
@@ -227,12 +233,18 @@ impl Measuring<'_> {
             measured.counted = count::ENABLED.then(|| count::snapshot().since(before));
             measured.proofs.push(times_of(&proof, forward, proving));
             steps.add(&proof);
+            measured.device = chosen.record(&device, proof.fallback.clone());
             last = Some((proof, witness));
         }
         measured.phases = phases(&measured.proofs);
         measured.phases.insert("inference".to_owned(), PhaseSummary::of(&measured.inference));
         measured.steps = steps.summaries();
-        last.ok_or_else(|| failed("no proof was made"))
+        let (proof, witness) = last.ok_or_else(|| failed("no proof was made"))?;
+        if let Some(device) = &mut measured.device {
+            self.progress.now("the same proof on the host");
+            device.host = same_on_the_host(network, key, &proof)?;
+        }
+        Ok((proof, witness))
     }
 
     fn write_files<S: CommittedSuite>(
@@ -273,6 +285,20 @@ impl Measuring<'_> {
         measured.phases.insert("verify process".to_owned(), PhaseSummary::of(&process));
         Ok(())
     }
+}
+
+/// Makes the proof on the host alone, which must give the same bytes. Returns the time it took.
+fn same_on_the_host<S: CommittedSuite>(network: &Network, key: &ProvingKey<S>, proof: &Proof) -> Result<Time, Stopped> {
+    let (host, time) = timed(|| {
+        let witness = network.forward(&Device::cpu()).map_err(failed)?;
+        zkml_model::prove(key, &witness, &Device::cpu()).map_err(failed)
+    });
+    let host = host?.bytes;
+    if host == proof.bytes {
+        return Ok(time);
+    }
+    let at = host.iter().zip(&proof.bytes).position(|(a, b)| a != b).unwrap_or(host.len().min(proof.bytes.len()));
+    Err(invalid(format!("the device's proof differs from the host's from byte {at} on: the device computes wrongly")))
 }
 
 fn times_of(proof: &Proof, forward: Time, proving: Time) -> ProofTimes {

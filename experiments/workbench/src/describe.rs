@@ -6,7 +6,7 @@ use crate::cli::Kind;
 use crate::exit::Failure;
 use crate::metrics::METRICS;
 use crate::spec::nearest;
-use crate::{catalogue, locate, run};
+use crate::{catalogue, devices, locate, run};
 
 type Rows = Vec<(String, String)>;
 
@@ -16,7 +16,7 @@ fn rows(kind: Kind) -> (&'static str, Rows) {
         Kind::Kernels => ("kernels", catalogue::kernels()),
         Kind::Experiments => ("experiments", experiment_rows()),
         Kind::Suites => ("suites", catalogue::suites()),
-        Kind::Devices => ("devices", catalogue::devices()),
+        Kind::Devices => ("devices", devices::rows()),
         Kind::Metrics => ("metrics", METRICS.iter().map(|m| (m.name.to_owned(), m.about.to_owned())).collect()),
     }
 }
@@ -63,17 +63,19 @@ pub(crate) fn describe(name: &str, overrides: &[String]) -> Result<String, Failu
     if let Some(info) = catalogue::protocols().into_iter().find(|p| p.id == name) {
         return Ok(protocol(&info));
     }
-    for (title, rows) in
-        [("kernel", catalogue::kernels()), ("suite", catalogue::suites()), ("device", catalogue::devices())]
-    {
+    if let Some((name, about)) = devices::names().into_iter().find(|(known, _)| known == name) {
+        return Ok(devices::describe(&name, &about));
+    }
+    for (title, rows) in [("kernel", catalogue::kernels()), ("suite", catalogue::suites())] {
         if let Some((_, about)) = rows.iter().find(|(known, _)| known == name) {
             let details = if title == "kernel" { catalogue::kernel_keys(name) } else { String::new() };
             return Ok(format!("{title} {name}\n  {about}{details}"));
         }
     }
-    let known: Vec<String> = [Kind::Protocols, Kind::Kernels, Kind::Suites, Kind::Devices, Kind::Experiments]
+    let known: Vec<String> = [Kind::Protocols, Kind::Kernels, Kind::Suites, Kind::Experiments]
         .into_iter()
         .flat_map(|kind| rows(kind).1)
+        .chain(devices::names())
         .map(|(name, _)| name)
         .collect();
     let is_experiment = name.contains(['/', '.']) || locate::experiments().iter().any(|(n, _)| n == name);

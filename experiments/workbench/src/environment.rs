@@ -124,6 +124,7 @@ fn git(arguments: &[&str]) -> Option<String> {
 fn variables() -> Vec<(String, String)> {
     ["RAYON_NUM_THREADS", "RUSTFLAGS", "MALLOC_ARENA_MAX", "RUST_LOG"]
         .iter()
+        .chain(&crate::devices::VARIABLES)
         .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
         .collect()
 }

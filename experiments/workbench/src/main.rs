@@ -6,6 +6,7 @@ mod cli;
 mod clock;
 mod data;
 mod describe;
+mod devices;
 mod environment;
 mod evaluate;
 mod exit;

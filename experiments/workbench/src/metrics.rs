@@ -49,6 +49,11 @@ pub(crate) const METRICS: &[Metric] = &[
     Metric { name: "agreement", about: "Share of held-out inputs whose label is the same as in the float network." },
     Metric { name: "accuracy", about: "Share of held-out inputs whose label is right." },
     Metric { name: "float_accuracy", about: "The same for the float network." },
+    Metric {
+        name: "host_prove_ms",
+        about: "Wall time of the same proof on the host alone, made once beside a device, in milliseconds.",
+    },
+    Metric { name: "device_speedup", about: "host_prove_ms / prove_ms: below 1 the device slows the proof down." },
 ];
 
 /// The metrics of a cell.
@@ -62,8 +67,11 @@ pub(crate) fn values(measured: &Measured) -> BTreeMap<String, f64> {
     };
     let layers = evaluation.map_or(&measured.layer_accuracy, |e| &e.layers);
     let inference = wall("inference").filter(|t| *t > 0.0);
+    let host = measured.device.as_ref().map(|device| device.host.wall).filter(|t| *t > 0.0);
     let all = [
         ("prove_ms", prove.map(|t| t * 1e3)),
+        ("host_prove_ms", host.map(|t| t * 1e3)),
+        ("device_speedup", host.zip(prove).map(|(host, prove)| host / prove)),
         ("verify_ms", wall("verify").map(|t| t * 1e3)),
         ("inference_ms", inference.map(|t| t * 1e3)),
         ("overhead", prove.zip(inference).map(|(p, i)| p / i)),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use zkml_core::{Program, Shape, Witness};
+use zkml_device::Device;
 use zkml_import::Array;
 use zkml_layers::{LayerError, LayerInfo, Lowered, NetworkSpec, Node, lower};
 
@@ -67,8 +68,8 @@ impl Network {
     }
 
     /// The forward pass with all tensors of the program.
-    pub(crate) fn forward(&self) -> Result<Witness, LayerError> {
-        self.lowered.forward(&self.quantised)
+    pub(crate) fn forward(&self, device: &Device) -> Result<Witness, LayerError> {
+        self.lowered.forward_on(&self.quantised, device)
     }
 
     /// Plain integer inference.

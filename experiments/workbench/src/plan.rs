@@ -7,7 +7,6 @@ use zkml_commitment::CommittedSuite;
 use zkml_core::{Cost, ProtocolSet, Relation, TensorId};
 use zkml_model::{Assignment, Plan, PlanError, Statement};
 
-use crate::catalogue;
 use crate::environment::executable_digest;
 use crate::layers::{self, LayerRecord};
 use crate::network::Network;
@@ -16,6 +15,7 @@ use crate::spec::{
     Cell, Choice, Document, Experiment, Fault, KeyPath, Measure, Named, SpecErrors, Unsupportable, Unsupported,
 };
 use crate::suites::{self, WithSuite};
+use crate::{catalogue, devices};
 
 /// One cell, planned.
 #[derive(Clone, Debug, Serialize)]
@@ -88,6 +88,7 @@ pub(crate) fn plan(document: &Document) -> Result<Plans, SpecErrors> {
 
 fn plan_cell(document: &Document, cell: &Cell, executable: &str) -> Result<CellPlan, Fault> {
     let experiment = &cell.experiment;
+    devices::check(&experiment.device)?;
     let network = Network::load(experiment, document.folder())?;
     let statement = statement(experiment, &network)?;
     let digest = |experiment: &Experiment| digest(experiment, &network, executable);
@@ -125,7 +126,8 @@ fn digest(experiment: &Experiment, network: &Network, executable: &str) -> Strin
     let data: Vec<&[u8]> =
         network.files().iter().flat_map(|(file, digest)| [file.as_bytes(), digest.as_bytes()]).collect();
     let mut hasher = blake3::Hasher::new_derive_key("zkml-workbench cell identity");
-    for part in [text.as_slice(), executable.as_bytes()].into_iter().chain(data) {
+    let device = devices::identity(&experiment.device);
+    for part in [text.as_slice(), executable.as_bytes(), device.as_bytes()].into_iter().chain(data) {
         hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
     }
     hasher.finalize().to_hex().to_string()

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use zkml_core::{Cost, ErrorTerm};
 use zkml_device::count::Operations;
+use zkml_device::{Activity, DeviceInfo};
 
 use crate::clock::Time;
 use crate::layers::LayerRecord;
@@ -124,12 +125,32 @@ pub(crate) struct Measured {
     /// The network on held-out inputs, if the experiment has some.
     #[serde(default)]
     pub(crate) evaluation: Option<Evaluation>,
+    /// The device beside the host, if there is one.
+    #[serde(default)]
+    pub(crate) device: Option<DeviceRecord>,
     /// Largest resident memory of the proving process, in bytes.
     pub(crate) peak_memory_bytes: Option<u64>,
     /// Verifications of the proof, each in a fresh process.
     pub(crate) verifications: Vec<Verification>,
     /// Tampered copies and why they were rejected.
     pub(crate) tampered: Vec<Tampering>,
+}
+
+/// A device beside the host, and what it did for the last proof.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DeviceRecord {
+    /// What it is.
+    pub(crate) info: DeviceInfo,
+    /// Opening it, self-test included: once per process, not part of a proof's time.
+    pub(crate) opened: Time,
+    /// What it did.
+    pub(crate) activity: Activity,
+    /// Reasons for which steps were left to the host.
+    pub(crate) left_to_the_host: Vec<String>,
+    /// Why the host made the whole proof, if it did.
+    pub(crate) fallback: Option<String>,
+    /// Forward pass and proof on the host alone, made once to compare the bytes.
+    pub(crate) host: Time,
 }
 
 /// Times of one proof.

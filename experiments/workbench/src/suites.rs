@@ -2,7 +2,6 @@
 
 use zkml_commitment::CommittedSuite;
 use zkml_core::{Bn254, Goldilocks, Goldilocks3, ProtocolSet, Suite, VerifyError};
-use zkml_device::Device;
 use zkml_model::VerifyReport;
 use zkml_registry::Registry;
 
@@ -23,11 +22,6 @@ pub(crate) fn with_suite<W: WithSuite>(id: &str, work: W) -> Option<W::Output> {
         Bn254::ID => Some(work.run::<Bn254>(&Registry)),
         _ => None,
     }
-}
-
-/// The device with this name.
-pub(crate) fn device(name: &str) -> Option<Device> {
-    [Device::cpu()].into_iter().find(|d| d.name() == name)
 }
 
 /// Bits that a suite aims at.

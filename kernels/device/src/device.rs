@@ -54,6 +54,12 @@ impl Device {
         (size >= info.break_even.of(step)?).then_some(session)
     }
 
+    /// The accelerator for a sum of so many products of integers, whatever the suite's field is.
+    pub fn for_integers(&self, products: usize) -> Option<&Session> {
+        let session = self.session.as_deref()?;
+        (products >= session.accelerator.info().break_even.of(Step::Forward)?).then_some(session)
+    }
+
     /// Reasons for which steps were left to the host, each once. Small sizes are no reason worth telling.
     pub fn left_to_the_host(&self) -> Vec<String> {
         self.session.as_ref().map(|s| lock(&s.left).clone()).unwrap_or_default()

@@ -166,6 +166,7 @@ fn tensor_shape(layer: &str, dims: impl Into<Vec<usize>>) -> Result<Shape, Layer
 /// C1 and C2.
 #[derive(Debug)]
 struct Product {
+    weight: TensorId,
     /// `[b, g, o, i, j]`, with more than one group.
     grouped: Option<TensorId>,
     /// `[b, o, i, j]`.
@@ -199,7 +200,7 @@ impl Product {
                 let window = window(builder, input, windows, &dims, axes)?;
                 builder.einsum("product", "bciujv,ocuv->boij", output, &[window, weight])?;
             }
-            return Ok(Self { grouped: None, output });
+            return Ok(Self { weight, grouped: None, output });
         }
         let weight = weight(builder, &[groups, outputs / groups, own, height, width])?;
         let dims = [batch, groups, own, rows.positions, height, columns.positions, width];
@@ -212,7 +213,7 @@ impl Product {
         let channels = AxisGroup { output: vec![1], input: vec![1, 2], map: AxisMap::Reshape };
         let axes = vec![AxisGroup::same(0, 0), channels, AxisGroup::same(2, 3), AxisGroup::same(3, 4)];
         builder.view("product", output, grouped, axes);
-        Ok(Self { grouped: Some(grouped), output })
+        Ok(Self { weight, grouped: Some(grouped), output })
     }
 }
 
@@ -299,7 +300,7 @@ impl Step for LoweredConv2d {
     /// Records the virtual tensors too, all but the window: the generic evaluation of an einsum is far slower than this
     /// convolution.
     fn record(&self, inputs: &[&[i64]], recorder: &mut Recorder) -> Vec<i64> {
-        let products = self.filters.apply(first(inputs), |_, sum| sum);
+        let products = self.filters.sums(first(inputs), self.product.weight, recorder);
         let outputs = match &self.bias {
             Some(bias) => {
                 let sums = bias.record(&products, self.filters.plane(), recorder);

@@ -3,7 +3,10 @@
 use std::ops::AddAssign;
 
 use rayon::prelude::*;
+use zkml_core::TensorId;
 
+use crate::lowering::Recorder;
+use crate::sums::Strides;
 use crate::window::Windows;
 
 /// Filters `[outputs, channels of a group, height, width]`, row-major, and where they are applied.
@@ -54,8 +57,8 @@ pub(crate) struct IntegerFilters {
     outputs: usize,
     groups: usize,
     windows: Windows,
-    /// Every sum of admissible inputs fits 32 bits, partial sums included.
-    narrow: bool,
+    /// Bounds the sum of magnitudes `Σ |w·x|` of admissible inputs.
+    largest: u64,
 }
 
 impl IntegerFilters {
@@ -63,7 +66,7 @@ impl IntegerFilters {
     /// and inputs must fit 16 bits.
     pub(crate) fn new(weight: &[i64], outputs: usize, groups: usize, windows: Windows, largest: i64) -> Self {
         let weight = weight.iter().map(|&w| w as i16).collect();
-        Self { weight, outputs, groups, windows, narrow: i32::try_from(largest).is_ok() }
+        Self { weight, outputs, groups, windows, largest: largest.unsigned_abs() }
     }
 
     /// `finish(o, sum)` for every cell of the output.
@@ -71,11 +74,45 @@ impl IntegerFilters {
         let input: Vec<i16> = input.iter().map(|&x| x as i16).collect();
         let Self { outputs, groups, windows, .. } = *self;
         let filters = Filters { weight: &self.weight, outputs, groups, windows };
-        if self.narrow {
+        if i32::try_from(self.largest).is_ok() {
             let product = |w, x| i32::from(w) * i32::from(x);
             return filters.apply(&input, product, |o, sum: i32| finish(o, i64::from(sum)));
         }
         filters.apply(&input, |w, x| i64::from(i32::from(w) * i32::from(x)), finish)
+    }
+
+    /// The sums themselves, on the recorder's device if they are worth it; `weight` is the tensor of the filters.
+    pub(crate) fn sums(&self, input: &[i64], weight: TensorId, recorder: &Recorder<'_>) -> Vec<i64> {
+        let sums = recorder.sums_on_device(|| self.windows.pad(input), weight, &self.strides());
+        sums.unwrap_or_else(|| self.apply(input, |_, sum| sum))
+    }
+
+    /// The convolution as loops over the padded input and the filters.
+    fn strides(&self) -> Strides {
+        let Windows { batch, channels, rows, columns } = self.windows;
+        let (groups, own) = (self.groups.max(1), channels / self.groups.max(1));
+        let (width, plane) = (columns.extent(), rows.extent() * columns.extent());
+        let taps = rows.taps * columns.taps;
+        let outputs = self.outputs / groups;
+        let (by_row, by_column) = (rows.stride * width, columns.stride);
+        Strides {
+            outer: vec![batch, groups, outputs, rows.positions, columns.positions],
+            inner: vec![own, rows.taps, columns.taps],
+            operands: [
+                vec![
+                    channels * plane,
+                    own * plane,
+                    0,
+                    by_row,
+                    by_column,
+                    plane,
+                    rows.dilation * width,
+                    columns.dilation,
+                ],
+                vec![0, outputs * own * taps, own * taps, 0, 0, taps, columns.taps, 1],
+            ],
+            largest: self.largest,
+        }
     }
 
     /// Cells of one output plane.

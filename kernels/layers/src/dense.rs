@@ -152,6 +152,7 @@ impl Kernel for Dense {
 /// D1 and D2.
 #[derive(Debug)]
 struct Sums {
+    weight: TensorId,
     product: TensorId,
     bias: Option<BiasRows>,
 }
@@ -170,7 +171,7 @@ impl Sums {
         builder.einsum("product", &format!("b{summed},o{summed}->bo"), product, &[tensor, weight])?;
         let bias = plan.bias.clone();
         let bias = bias.map(|values| BiasRows::lower(builder, shape, 1, values, plan.limits.bias)).transpose()?;
-        Ok(Self { product, bias })
+        Ok(Self { weight, product, bias })
     }
 
     /// The accumulator, before the multiplier.
@@ -201,7 +202,7 @@ impl Step for LoweredDense {
 
     /// Records the virtual tensors too: the generic evaluation of an einsum is far slower than this product.
     fn record(&self, inputs: &[&[i64]], recorder: &mut Recorder) -> Vec<i64> {
-        let products = self.matrix.multiply(first(inputs), |_, sum| sum);
+        let products = self.matrix.sums(first(inputs), self.sums.weight, recorder);
         let mut sums = products.clone();
         recorder.set(self.sums.product, products);
         if let Some(bias) = &self.sums.bias {

@@ -67,6 +67,7 @@ pub mod reshape;
 pub mod rmsnorm;
 mod rsqrt;
 pub mod saturate;
+mod sums;
 mod weights;
 mod window;
 

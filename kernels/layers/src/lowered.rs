@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use zkml_core::{Program, Relation, RelationId, Residence, Shape, Table, TensorId, Witness};
-use zkml_device::Column;
+use zkml_device::{Column, Device};
 
 use crate::graph::Graph;
 use crate::kernel::Step;
@@ -69,8 +69,13 @@ pub struct Lowered {
 impl Lowered {
     /// The integer forward pass, recording every tensor of the program. `input` is row-major.
     pub fn forward(&self, input: &[i64]) -> Result<Witness, LayerError> {
+        self.forward_on(input, &Device::cpu())
+    }
+
+    /// [`Lowered::forward`] with a device that computes the large sums of products. The values are the same.
+    pub fn forward_on(&self, input: &[i64], device: &Device) -> Result<Witness, LayerError> {
         self.check_input(input)?;
-        let mut recorder = Recorder::new(&self.program);
+        let mut recorder = Recorder::new(&self.program, device);
         recorder.set(self.input, input.to_vec());
         for (tensor, values) in &self.fixed {
             recorder.share(*tensor, values);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use zkml_core::{AxisGroup, AxisMap, Bounds, BoundsError, Program, Residence, Shape, Table, TensorId, View, Witness};
-use zkml_device::Column;
+use zkml_device::{Column, Device};
 
 use crate::Quantisation;
 
@@ -182,11 +182,22 @@ pub(crate) struct Finished {
 pub struct Recorder<'a> {
     program: &'a Program,
     witness: Witness,
+    device: &'a Device,
 }
 
 impl<'a> Recorder<'a> {
-    pub(crate) fn new(program: &'a Program) -> Self {
-        Self { program, witness: Witness::default() }
+    pub(crate) fn new(program: &'a Program, device: &'a Device) -> Self {
+        Self { program, witness: Witness::default(), device }
+    }
+
+    /// The device of the forward pass.
+    pub(crate) fn device(&self) -> &'a Device {
+        self.device
+    }
+
+    /// What is recorded so far.
+    pub(crate) fn witness(&self) -> &Witness {
+        &self.witness
     }
 
     /// Records the values of a tensor, row-major.

@@ -1,6 +1,10 @@
 //! Products of narrow integers with a fixed matrix: the forward pass of a dense layer.
 
 use rayon::prelude::*;
+use zkml_core::TensorId;
+
+use crate::lowering::Recorder;
+use crate::sums::Strides;
 
 /// Input rows that share one pass over the matrix.
 const BLOCK_ROWS: usize = 8;
@@ -11,8 +15,8 @@ pub(crate) struct Matrix {
     values: Vec<i16>,
     inputs: usize,
     outputs: usize,
-    /// Every product with an admissible row fits 32 bits, partial sums included.
-    narrow: bool,
+    /// Bounds the sum of magnitudes of every product with an admissible row.
+    largest: u64,
 }
 
 impl Matrix {
@@ -23,13 +27,29 @@ impl Matrix {
             values: values.iter().map(|&v| v as i16).collect(),
             inputs,
             outputs: values.len() / inputs.max(1),
-            narrow: i32::try_from(largest).is_ok(),
+            largest: largest.unsigned_abs(),
         }
     }
 
     /// `finish(o, Σ_i x_bi·w_oi)` for every row `b` of `input` and every output `o`, row-major.
     pub(crate) fn multiply(&self, input: &[i64], finish: impl Fn(usize, i64) -> i64 + Sync) -> Vec<i64> {
-        if self.narrow { self.blocks(input, dot_i32, finish) } else { self.blocks(input, dot_i64, finish) }
+        if i32::try_from(self.largest).is_ok() {
+            self.blocks(input, dot_i32, finish)
+        } else {
+            self.blocks(input, dot_i64, finish)
+        }
+    }
+
+    /// The sums themselves, on the recorder's device if they are worth it; `weight` is the tensor of the matrix's values.
+    pub(crate) fn sums(&self, input: &[i64], weight: TensorId, recorder: &Recorder<'_>) -> Vec<i64> {
+        let strides = Strides {
+            outer: vec![input.len() / self.inputs.max(1), self.outputs],
+            inner: vec![self.inputs],
+            operands: [vec![self.inputs, 0, 1], vec![0, self.inputs, 1]],
+            largest: self.largest,
+        };
+        let sums = recorder.sums_on_device(|| input.to_vec(), weight, &strides);
+        sums.unwrap_or_else(|| self.multiply(input, |_, sum| sum))
     }
 
     fn blocks(

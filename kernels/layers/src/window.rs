@@ -51,6 +51,11 @@ impl Axis {
         (0..self.taps).filter(|&tap| self.index(position, tap).is_some()).count()
     }
 
+    /// Indices that windows reach into, padding included.
+    pub(crate) fn extent(&self) -> usize {
+        self.stride * (self.positions - 1) + self.dilation * (self.taps - 1) + 1
+    }
+
     fn offset(&self) -> i64 {
         -(self.before as i64)
     }
@@ -106,6 +111,19 @@ impl Windows {
         let rows = axis("height", height, 0, [top, bottom])?;
         let columns = axis("width", width, 1, [left, right])?;
         Ok(Self { batch, channels, rows, columns })
+    }
+
+    /// The input with its padding: every plane as far as windows reach.
+    pub(crate) fn pad(&self, input: &[i64]) -> Vec<i64> {
+        let (rows, columns) = (self.rows, self.columns);
+        let at = |axis: Axis, index: usize| index.checked_sub(axis.before).filter(|&i| i < axis.length);
+        let row = |plane: usize, i: usize| {
+            let start = at(rows, i).map(|i| (plane * rows.length + i) * columns.length);
+            let cell = move |j: usize| input.get(start? + at(columns, j)?).copied();
+            (0..columns.extent()).map(move |j| cell(j).unwrap_or(0))
+        };
+        let planes = 0..self.batch * self.channels;
+        planes.flat_map(|plane| (0..rows.extent()).flat_map(move |i| row(plane, i))).collect()
     }
 
     /// `[b, channels, positions, positions]`.

@@ -2,10 +2,12 @@
 //! a verifier must refuse.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use zkml_commitment::CommittedSuite;
 use zkml_core::{Bn254, Goldilocks, Program, ProtocolSet, Residence, Shape, Slot, Suite, TensorId, Witness};
 use zkml_device::Device;
+use zkml_device::reference::Reference;
 use zkml_layers::{KERNELS, LayerSpec, Lowered, MatMul, NetworkSpec, lower};
 use zkml_model::{Assignment, Plan, ProvingKey, Statement, public_bytes};
 use zkml_registry::Registry;
@@ -75,6 +77,34 @@ fn every_protocol_proves_every_kernel() {
                 let files = files(&lowered.program, [einsum, lookup], &witness, &witness);
                 let files = files.unwrap_or_else(|| panic!("{}: {einsum} and {lookup} do not prove it", small.name));
                 assert!(accepts(&files), "{}: {einsum} and {lookup}", small.name);
+            }
+        }
+    }
+}
+
+/// A device beside the host computes the same tensors and makes the same bytes; one that fails on the way leaves the host to
+/// make them.
+#[test]
+fn a_device_changes_neither_tensors_nor_proofs() {
+    for small in networks() {
+        let (lowered, expected) = lowered(&small);
+        let input = lowered.input_quantisation.quantise(small.spec.sample.as_ref().unwrap());
+        for [einsum, lookup] in [["sumcheck", "logup-gkr"], ["logkr", "logkr"], ["sumcheck", "lasso"]] {
+            let statement = statement::<Goldilocks>(&lowered.program, einsum, lookup);
+            let key = ProvingKey::new(Plan::<Goldilocks>::new(statement, &Registry).unwrap(), &expected).unwrap();
+            let host = zkml_model::prove(&key, &expected, &Device::cpu()).unwrap();
+            let mut calls = 0;
+            for failing in [false, true] {
+                let reference = Arc::new(Reference::failing(1, if failing { calls / 2 } else { u64::MAX }));
+                let device = Device::accelerated(Arc::clone(&reference) as _);
+                let witness = lowered.forward_on(&input, &device).unwrap();
+                for tensor in (0..lowered.program.tensors().len()).map(TensorId) {
+                    assert_eq!(witness.get(tensor), expected.get(tensor), "{}: {tensor:?}", small.name);
+                }
+                let proof = zkml_model::prove(&key, &witness, &device).unwrap();
+                assert!(proof.bytes == host.bytes, "{} by {einsum} and {lookup}, failing: {failing}", small.name);
+                assert_eq!(proof.fallback.is_some(), failing && calls > 0, "{}", small.name);
+                calls = reference.calls();
             }
         }
     }

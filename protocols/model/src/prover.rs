@@ -151,14 +151,14 @@ impl<S: CommittedSuite> ProverSide<'_, S> {
 impl<S: CommittedSuite> Side<S> for ProverSide<'_, S> {
     type Error = ProveError;
 
-    fn known(&self, tensor: TensorId, point: &[S::Challenge]) -> Option<S::Challenge> {
-        let residence = self.plan.program().get(tensor)?.residence;
-        let known = match residence {
+    fn known(&self, tensor: TensorId, point: &[S::Challenge]) -> Result<Option<S::Challenge>, ProveError> {
+        let Some(spec) = self.plan.program().get(tensor) else { return Ok(None) };
+        let known = match spec.residence {
             Residence::Public => true,
             Residence::Fixed => self.plan.fixed_in_clear(),
             Residence::Committed | Residence::Virtual => false,
         };
-        known.then(|| self.evaluate(tensor, point).ok()).flatten()
+        known.then(|| self.evaluate(tensor, point)).transpose()
     }
 
     fn exchange(&mut self, tensor: TensorId, point: &[S::Challenge]) -> Result<S::Challenge, ProveError> {

@@ -88,10 +88,10 @@ impl<S: CommittedSuite> VerifierSide<'_, S> {
 impl<S: CommittedSuite> Side<S> for VerifierSide<'_, S> {
     type Error = VerifyError;
 
-    fn known(&self, tensor: TensorId, point: &[S::Challenge]) -> Option<S::Challenge> {
-        let values = self.known.get(&tensor)?;
+    fn known(&self, tensor: TensorId, point: &[S::Challenge]) -> Result<Option<S::Challenge>, VerifyError> {
+        let Some(values) = self.known.get(&tensor) else { return Ok(None) };
         let value = |i: usize| S::from_i64(values.get(i).copied().unwrap_or(0));
-        Some(mle::evaluate(&self.plan.shape(tensor), point, value))
+        Ok(Some(mle::evaluate(&self.plan.shape(tensor), point, value)))
     }
 
     fn exchange(&mut self, _: TensorId, _: &[S::Challenge]) -> Result<S::Challenge, VerifyError> {

@@ -12,7 +12,7 @@ pub(crate) trait Side<S: CommittedSuite> {
     type Error;
 
     /// The value of a tensor that the verifier knows, at a point; `None` if the verifier does not know it.
-    fn known(&self, tensor: TensorId, point: &[S::Challenge]) -> Option<S::Challenge>;
+    fn known(&self, tensor: TensorId, point: &[S::Challenge]) -> Result<Option<S::Challenge>, Self::Error>;
     /// Sends or reads the value of a tensor at a point.
     fn exchange(&mut self, tensor: TensorId, point: &[S::Challenge]) -> Result<S::Challenge, Self::Error>;
     /// Runs the relation's protocol.
@@ -115,7 +115,7 @@ impl<S: CommittedSuite, X: Side<S>> Walk<'_, S, X> {
         let Some(output) = relation.output() else { return Ok(()) };
         if let Relation::Affine(affine) = relation {
             let value = self.affine_value(affine, point)?;
-            if let Some(known) = self.side.known(output, point) {
+            if let Some(known) = self.side.known(output, point)? {
                 return self.side.check(known == value, "the affine constraint on public values");
             }
             self.ledger.add(Claim::new(output, point.to_vec(), value));
@@ -174,7 +174,7 @@ impl<S: CommittedSuite, X: Side<S>> Walk<'_, S, X> {
     /// The value of a tensor at a point: computed if the verifier knows the tensor, reused if it is claimed
     /// already, else exchanged, absorbed and claimed.
     fn value(&mut self, tensor: TensorId, point: &[S::Challenge]) -> Result<S::Challenge, X::Error> {
-        if let Some(value) = self.side.known(tensor, point).or_else(|| self.ledger.value_at(tensor, point)) {
+        if let Some(value) = self.side.known(tensor, point)?.or_else(|| self.ledger.value_at(tensor, point)) {
             return Ok(value);
         }
         let value = self.side.exchange(tensor, point)?;
@@ -211,7 +211,7 @@ impl<S: CommittedSuite, X: Side<S>> Walk<'_, S, X> {
 
     fn evaluate_known(&mut self, tensor: TensorId) -> Result<(), X::Error> {
         for claim in self.ledger.take(tensor) {
-            let known = self.side.known(tensor, &claim.point);
+            let known = self.side.known(tensor, &claim.point)?;
             self.side.check(known == Some(claim.value), "a claim on public values")?;
         }
         Ok(())

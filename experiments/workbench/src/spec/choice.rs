@@ -177,7 +177,7 @@ pub(crate) fn suite_schema(_: &mut SchemaGenerator) -> Schema {
 
 /// Names of devices.
 pub(crate) fn device_schema(_: &mut SchemaGenerator) -> Schema {
-    named_enum("device", &catalogue::devices())
+    named_enum("device", &crate::devices::names())
 }
 
 /// Metrics with limits.

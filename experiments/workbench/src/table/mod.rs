@@ -1,6 +1,7 @@
 //! Tables for people.
 
 mod cell;
+mod device;
 mod plans;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
@@ -53,6 +54,7 @@ pub(crate) fn report(name: &str, environment: &Environment, records: &[CellRecor
         parts.push(comparison(records));
     }
     parts.extend(answers(records));
+    parts.extend(device::lines(records));
     for record in records.iter().filter(|r| r.status != Status::Ok) {
         parts.push(format!("{} {}: {}", record.status.word(), label(record), reason(record)));
     }
