@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `function=13` | the function returns this error code |
 //! | `function=2@5` | the same from its sixth call on |
-//! | `function=wrong` | its first result is off by one |
+//! | `function=wrong` | its first result is another word |
 //! | `function=hang` | it takes a second longer |
 
 use std::collections::BTreeMap;
@@ -192,7 +192,7 @@ extern "C" fn icicle_get_available_memory(total: &mut usize, free: &mut usize) -
 
 #[unsafe(no_mangle)]
 extern "C" fn icicle_malloc(pointer: &mut *mut c_void, size: usize) -> c_int {
-    let allocate = || {
+    let mut allocate = || {
         enter("icicle_malloc")?;
         active()?;
         // Not zeros: memory of a device holds whatever was there before.
@@ -232,8 +232,9 @@ fn copy(name: &'static str, to: (*mut c_void, bool), from: (*const c_void, bool)
         let (from, to) =
             unsafe { (from_raw_parts(from.0.cast::<u8>(), size), from_raw_parts_mut(to.0.cast::<u8>(), size)) };
         to.copy_from_slice(from);
-        if wrong {
-            to[0] ^= 1;
+        if wrong && size >= 8 {
+            let first = u64::from_le_bytes(std::array::from_fn(|i| from[i]));
+            to[..8].copy_from_slice(&other(first).to_le_bytes());
         }
         Ok(())
     };
@@ -311,6 +312,11 @@ fn vector(pointer: *const c_void, len: usize, width: usize, on_device: bool) -> 
     Ok(words.chunks_exact(width).map(element).collect())
 }
 
+/// Another canonical word.
+fn other(word: u64) -> u64 {
+    u64::from(word == 0)
+}
+
 fn write(pointer: *mut c_void, values: &[E], on_device: bool, wrong: bool) -> Answer {
     place(pointer, 16 * values.len(), on_device)?;
     // SAFETY: the memory was checked, or is the caller's and as long.
@@ -320,7 +326,7 @@ fn write(pointer: *mut c_void, values: &[E], on_device: bool, wrong: bool) -> An
         to.iter_mut().zip(coefficients).for_each(|(w, c)| *w = c.as_canonical_u64());
     }
     if wrong {
-        words[0] ^= 1;
+        words[0] = other(words[0]);
     }
     Ok(())
 }
