@@ -99,7 +99,9 @@ fn a_function_that_is_missing_is_named() {
         let places: Vec<usize> =
             bytes.windows(name.len()).enumerate().filter(|(_, window)| *window == name).map(|(at, _)| at).collect();
         assert!(!places.is_empty(), "the double does not export {symbol}");
-        places.iter().for_each(|at| bytes[at + 1] = b'_');
+        for at in places {
+            bytes[at + 1] = b'_';
+        }
         let path = library(installation.folder.path(), LIBRARIES[which]);
         std::fs::remove_file(&path).expect("the link is there");
         std::fs::write(&path, bytes).expect("a file");
@@ -163,11 +165,12 @@ fn a_device_that_miscomputes_is_not_used() {
     }
 }
 
+type Check = fn(&DeviceError) -> bool;
+
 #[test]
 fn error_codes_have_names_and_leave_no_memory_behind() {
     let installation = Installation::new();
     let device = installation.device();
-    type Check = fn(&DeviceError) -> bool;
     let cases: [(i32, Check); 4] = [
         (2, |e| matches!(e, DeviceError::OutOfMemory(_))),
         (4, |e| matches!(e, DeviceError::OutOfMemory(_))),

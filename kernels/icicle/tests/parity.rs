@@ -164,7 +164,7 @@ fn all_rounds(device: &dyn Accelerator, seed: u64, variables: u32, composition: 
     for round in 0..variables {
         let (outer, inner) = weights(rng.random_range(0..6), 1 << (variables - 1 - round));
         let (outer, inner) = (words(rng, outer), words(rng, inner));
-        let points = &points[..1 + rng.random_range(0..points.len())];
+        let points = &points[..=rng.random_range(0..points.len())];
         let round = Round { bind: bind.as_deref(), points, outer: &outer, inner: &inner };
         answers.push(rounds.round(round).expect("a round"));
         bind = Some(words(rng, 1));
