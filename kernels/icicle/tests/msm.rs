@@ -1,4 +1,4 @@
-//! Multi-scalar multiplication against arkworks.
+//! Multi-scalar multiplication, of the test double or of the ICICLE in `ZKML_ICICLE_DIR`, against arkworks.
 
 mod common;
 
@@ -27,8 +27,7 @@ fn affine(point: Projective) -> G1Affine {
 
 #[test]
 fn sums_are_those_of_arkworks() {
-    let installation = Installation::new();
-    let device = installation.device();
+    let (_folder, device) = common::device();
     for (seed, size) in [(0, 0), (1, 1), (2, 2), (3, 17), (4, 100)] {
         let rng = &mut StdRng::seed_from_u64(seed);
         let scalar = |i: usize, r: &mut StdRng| match i % 5 {
@@ -52,8 +51,7 @@ fn sums_are_those_of_arkworks() {
 
 #[test]
 fn what_is_not_reduced_or_not_paired_is_refused() {
-    let installation = Installation::new();
-    let device = installation.device();
+    let (_folder, device) = common::device();
     let generator = limbs(G1Affine::generator());
     let refused = |result| matches!(result, Err(DeviceError::Request(_)));
     assert!(refused(device.bn254_msm(&[], &[generator])));

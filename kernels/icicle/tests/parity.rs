@@ -1,8 +1,7 @@
-//! Every verb on the test double gives the words that the reference gives.
+//! Every verb on the test double, or on the ICICLE in `ZKML_ICICLE_DIR`, gives the words that the reference gives.
 
 mod common;
 
-use common::Installation;
 use p3_field::extension::BinomialExtensionField;
 use p3_field::{Algebra, BasedVectorSpace, PrimeField64};
 use p3_goldilocks::Goldilocks;
@@ -43,8 +42,7 @@ fn column(rng: &mut StdRng, len: usize) -> Column {
 
 /// Runs a verb on both devices and compares what they answer.
 fn same(seed: u64, verb: impl Fn(&dyn Accelerator) -> Result<Vec<Buffer>, DeviceError>) {
-    let installation = Installation::new();
-    let (device, reference) = (installation.device(), Reference::new(1));
+    let ((_folder, device), reference) = (common::device(), Reference::new(1));
     let read = |device: &dyn Accelerator| -> Vec<Vec<u64>> {
         let buffers = verb(device).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
         buffers.iter().map(|b| device.download(b).expect("a download")).collect()
@@ -175,8 +173,7 @@ fn all_rounds(device: &dyn Accelerator, seed: u64, variables: u32, composition: 
 
 #[test]
 fn sumchecks() {
-    let installation = Installation::new();
-    let (device, reference) = (installation.device(), Reference::new(1));
+    let ((_folder, device), reference) = (common::device(), Reference::new(1));
     for seed in 0..12 {
         for (variables, composition) in [(1, 0), (2, 1), (5, 2), (6, 3), (7, 1)] {
             let [ours, theirs] = [&*device as &dyn Accelerator, &reference]
@@ -188,8 +185,7 @@ fn sumchecks() {
 
 #[test]
 fn several_threads_share_the_device() {
-    let installation = Installation::new();
-    let (device, reference) = (installation.device(), Reference::new(1));
+    let ((_folder, device), reference) = (common::device(), Reference::new(1));
     std::thread::scope(|scope| {
         for seed in 0..8 {
             let (device, reference) = (&device, &reference);

@@ -98,3 +98,15 @@ impl Installation {
         (allocated, freed)
     }
 }
+
+/// The device that results are compared on: the double, or if `ZKML_ICICLE_DIR` is set, what is installed there. The double's
+/// folder lives as long as what is returned.
+pub fn device() -> (Option<Installation>, Arc<Icicle>) {
+    if std::env::var_os("ZKML_ICICLE_DIR").is_some() {
+        let device = open(&Options::from_env()).unwrap_or_else(|e| panic!("{e}"));
+        return (None, Arc::new(device));
+    }
+    let installation = Installation::new();
+    let device = installation.device();
+    (Some(installation), device)
+}
