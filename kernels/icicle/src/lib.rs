@@ -43,9 +43,22 @@
 //!
 //! # Why not the crate `icicle-core`
 //!
-//! The version on crates.io, 1.3.0, is from 2024. It has traits for MSM and NTT over other people's fields and neither a field,
-//! nor Goldilocks, nor a sumcheck, nor vector operations over an extension; every operation is an `extern "C"` function of C++
-//! libraries that have to be built from the source tree of that time.
+//! The version on crates.io, 1.3.0, is from 2024. It has traits for MSM and NTT, and neither a field of its own, nor Goldilocks,
+//! nor a sumcheck, nor vector operations over an extension; every operation is an `extern "C"` function that C++ libraries built
+//! from the source tree of that time have to supply.
+//!
+//! As an optional dependency it leaves the default build alone (it is neither compiled by `cargo check --workspace
+//! --all-targets` nor by `cargo clippy --workspace`), but brings 27 packages into `Cargo.lock`, and with its feature the build
+//! script of `icicle-cuda-runtime` fails: without libclang with "Unable to find libclang", with it with "Unable to generate
+//! bindings: NotExist("/usr/local/cuda/include/cuda_runtime_api.h")", a path that it does not let anybody change. With the
+//! headers in that place it writes its bindings into its own source folder. So the feature would be a part of `--all-features`
+//! that builds almost nowhere and computes nothing; it is left out.
+//!
+//! # Checking an installation
+//!
+//! `ZKML_ICICLE_DIR=/opt/icicle cargo test -p zkml-icicle --test parity --test msm` compares what is installed with the
+//! reference and with arkworks; `ZKML_ICICLE_DEVICE=CPU` with it takes ICICLE's CPU backend. Without the first variable the tests
+//! use a double of the library.
 
 mod accelerator;
 mod error;
