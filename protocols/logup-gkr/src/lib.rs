@@ -106,9 +106,9 @@ impl<S: Suite> LayerProver<S> for LogupGkr {
         witness: &Witness,
         _claim: Option<&Claim<S::Challenge>>,
         transcript: &mut ProverTranscript<S>,
-        _device: &zkml_device::Device,
+        device: &zkml_device::Device,
     ) -> Result<Vec<Claim<S::Challenge>>, ProveError> {
         let layout = Self::layout(instance)?;
-        prover::prove(instance, &layout, witness, transcript)
+        prover::prove(instance, &layout, witness, transcript, device)
     }
 }

@@ -32,7 +32,7 @@ mod weights;
 use interpolate::Interpolation;
 use kernel::Pass;
 use resident::points_of;
-pub use resident::{Resident, Traced};
+pub use resident::{Resident, Traced, place};
 use weights::SuffixWeights;
 
 /// The polynomial `C` under the sum.

@@ -42,6 +42,8 @@ mod tests;
 mod columns;
 #[cfg(feature = "prover")]
 mod multiplicities;
+#[cfg(feature = "prover")]
+mod resident;
 
 pub use close::{
     Fraction, LeafClaim, Roots, block_claims, check_roots, read_roots, table_claim, verify_table_leaves,
@@ -55,4 +57,6 @@ pub use fingerprint::Fingerprint;
 pub use layout::{Layout, LeafBlock, advice_specs, lookup};
 #[cfg(feature = "prover")]
 pub use multiplicities::{multiplicities, table_rows};
+#[cfg(feature = "prover")]
+pub use resident::{Level, ResidentLeaves, ResidentTree};
 pub use soundness::soundness;
