@@ -20,6 +20,7 @@
 //! | witness leaves `(1, α - f(w_i))`, tail `(0, 1)` | [`LeafColumns`] | |
 //! | table leaves `(-m_j, α - f(t_j))` | [`table_leaves`] | |
 //! | roots sent and compared | [`write_roots`] | [`read_roots`] |
+//! | the trees, if the prover has a device that they are worth | [`ResidentTree`] | |
 //! | *tree reduction* | the protocol | the protocol |
 //! | witness leaf claim to claims on the tensors | [`prove_witness_leaves`] | [`verify_witness_leaves`] |
 //! | table leaf claim to a claim on the multiplicities | [`table_claim`] | [`verify_table_leaves`] |
