@@ -73,9 +73,13 @@ impl<S: Suite> Tree<S> {
 
     /// The tree over the table leaves.
     pub(super) fn over_table(leaves: &[(S::Base, S::Challenge)], device: &Device) -> Result<Self, ProveError> {
-        let columns = || [leaves.iter().map(|&(n, _)| n.into()).collect(), leaves.iter().map(|&(_, d)| d).collect()];
-        let tree = ResidentTree::over_leaves(columns, leaves.len(), device)?;
-        Ok(tree.map_or_else(|| Self::over(leaves.len(), |i| [leaves[i].0.into(), leaves[i].1]), Self::resident))
+        if device.session().is_some() {
+            let (n, d): (Vec<_>, Vec<_>) = leaves.iter().map(|&(n, d)| (S::Challenge::from(n), d)).unzip();
+            if let Some(tree) = ResidentTree::over_leaves(&n, &d, device)? {
+                return Ok(Self::resident(tree));
+            }
+        }
+        Ok(Self::over(leaves.len(), |i| [leaves[i].0.into(), leaves[i].1]))
     }
 
     /// A tree that is on the device up to a level from which on it is built here.

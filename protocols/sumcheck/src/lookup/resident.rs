@@ -151,19 +151,19 @@ impl<S: Suite> ResidentTree<S> {
 
     /// The tree over stored leaves, a power of two of them, if the device should add them up.
     pub fn over_leaves(
-        leaves: impl FnOnce() -> [Vec<S::Challenge>; 2],
-        count: usize,
+        numerators: &[S::Challenge],
+        denominators: &[S::Challenge],
         device: &Device,
     ) -> Result<Option<Self>, ProveError> {
+        let count = denominators.len();
         let Some((session, field)) = place::<S>(device, Step::Tree, count).filter(|_| count > TOP) else {
             return Ok(None);
         };
         let build = || {
-            let [numerators, denominators] = leaves();
             let upload = |values: &[S::Challenge]| {
                 of_length(session.accelerator().upload(field, &to_words::<S>(values))?, count)
             };
-            let level = Level { numerators: upload(&numerators)?, denominators: upload(&denominators)? };
+            let level = Level { numerators: upload(numerators)?, denominators: upload(denominators)? };
             Self::above(level, device, session)
         };
         Ok(session.unless_refused(build())?)
