@@ -32,6 +32,11 @@ impl Device {
         rayon::current_num_threads()
     }
 
+    /// The accelerator and what is resident on it, if there is one: for what is there already, whatever its size.
+    pub fn session(&self) -> Option<&Session> {
+        self.session.as_deref()
+    }
+
     /// What the accelerator is, if there is one.
     pub fn info(&self) -> Option<&DeviceInfo> {
         self.session.as_ref().map(|s| s.accelerator.info())

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
 use zkml_core::{Goldilocks, Goldilocks3, ProverTranscript, Suite};
+use zkml_device::Device;
 use zkml_logkr::Form;
 use zkml_logkr::fraction::Tree;
 use zkml_sumcheck::vector::{Pack, lanes, pack};
@@ -47,13 +48,11 @@ fn ratio<S: Suite>() {
 fn trees<S: Suite>(depth: usize) {
     let count = 1 << depth;
     let (n, d) = (elements::<S>(count, 3), elements::<S>(count, 4));
-    let build = time(count, || Tree::<S>::explicit(n.clone(), d.clone()).root());
+    let host = Device::cpu();
+    let tree = || Tree::<S>::explicit(n.clone(), d.clone(), &host);
+    let build = time(count, || tree().map(|tree| tree.root()).is_ok());
     for form in Form::ALL {
-        let prove = || {
-            Tree::<S>::explicit(n.clone(), d.clone())
-                .prove(form, &mut ProverTranscript::new(), &zkml_device::Device::cpu())
-                .is_ok()
-        };
+        let prove = || tree().and_then(|tree| tree.prove(form, &mut ProverTranscript::new(), &host)).is_ok();
         let total = time(count, prove);
         println!(
             "{} tree of 2^{depth} leaves, {:12} {:.1} ns per leaf (build {build:.1})",

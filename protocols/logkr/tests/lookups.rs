@@ -2,14 +2,17 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{Cheat, levels, prove_tree, rng, root};
 use p3_field::PrimeCharacteristicRing;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use zkml_core::{
-    Bn254, Bounds, Goldilocks, Goldilocks3, Instance, LayerProver, LayerVerifier, Program, ProverTranscript, Residence,
-    Shape, Suite, Table, TensorId, VerifierTranscript, Witness, mle,
+    Bn254, Bounds, Claim, Goldilocks, Goldilocks3, Instance, LayerProver, LayerVerifier, Program, ProveError,
+    ProverTranscript, Residence, Shape, Suite, Table, TensorId, VerifierTranscript, Witness, mle,
 };
+use zkml_device::reference::Reference;
 use zkml_device::{Column, Device};
 use zkml_logkr::{Form, LogKr};
 use zkml_sumcheck::lookup::{Fingerprint, Layout, LeafColumns, prove_witness_leaves, table_leaves};
@@ -97,14 +100,38 @@ fn reference<S: Suite>(form: Form, case: &Case) -> Vec<u8> {
     t.finish().0
 }
 
+/// The proof's bytes and claims.
+type Proof<S> = (Vec<u8>, Vec<Claim<<S as Suite>::Challenge>>);
+
+fn prove_on<S: Suite>(form: Form, case: &Case, device: &Device) -> Result<Proof<S>, ProveError> {
+    let mut t = ProverTranscript::<S>::new();
+    let claims = LogKr::new(form).prove(&case.instance(), &case.witness, None, &mut t, device)?;
+    Ok((t.finish().0, claims))
+}
+
+/// As [`prove_on`]; also the calls of the device.
+fn prove_on_reference<S: Suite>(form: Form, case: &Case, device: Reference) -> (Result<Proof<S>, ProveError>, u64) {
+    let device = Arc::new(device);
+    let proof = prove_on::<S>(form, case, &Device::accelerated(Arc::clone(&device) as Arc<_>));
+    (proof, device.calls())
+}
+
 fn check<S: Suite>(case: &Case, name: &str) {
     let instance = case.instance();
     for form in Form::ALL {
         let protocol = LogKr::new(form);
-        let mut t = ProverTranscript::<S>::new();
-        let claims = protocol.prove(&instance, &case.witness, None, &mut t, &Device::cpu()).unwrap();
-        let bytes = t.finish().0;
+        let (bytes, claims) = prove_on::<S>(form, case, &Device::cpu()).unwrap();
         assert_eq!(bytes, reference::<S>(form, case), "{form:?}, {name}");
+        for break_even in [1, 16, 70, 1000] {
+            let (proof, calls) = prove_on_reference::<S>(form, case, Reference::new(break_even));
+            let (there, claims_there) = proof.unwrap();
+            assert_eq!(bytes, there, "{form:?}, {name}, device from {break_even} on");
+            assert_eq!(claims, claims_there, "{form:?}, {name}, device from {break_even} on");
+            let column = case.witness.get(claims[0].tensor).unwrap();
+            let used = S::DEVICE_FIELD.is_some() && column.len() > 2 && column.len() >= break_even;
+            assert!(calls > 0 || !used, "{form:?}, {name}, device from {break_even} on: not used");
+            assert!(calls == 0 || S::DEVICE_FIELD.is_some());
+        }
         let mut verifier = VerifierTranscript::<S>::new(&bytes);
         assert_eq!(LayerVerifier::<S>::verify(&protocol, &instance, None, &mut verifier).unwrap(), claims);
         verifier.finish().unwrap();
@@ -113,6 +140,20 @@ fn check<S: Suite>(case: &Case, name: &str) {
             let shape = &case.program.get(claim.tensor).unwrap().shape;
             let value = |i: usize| S::from_i64(column.get(i).unwrap());
             assert_eq!(mle::evaluate::<S::Base, S::Challenge>(shape, &claim.point, value), claim.value);
+        }
+    }
+}
+
+#[test]
+fn a_device_that_fails_is_an_error_at_every_call() {
+    type S = Goldilocks;
+    let case = Case::new(Table::Range { bits: 3 }, &[&[16, 3], &[5]], &mut rng(34));
+    for (form, break_even) in Form::ALL.into_iter().flat_map(|form| [(form, 1), (form, 20)]) {
+        let (_, calls) = prove_on_reference::<S>(form, &case, Reference::new(break_even));
+        assert!(calls > 10, "{form:?}: {calls} calls");
+        for call in 0..calls {
+            let (failed, _) = prove_on_reference::<S>(form, &case, Reference::failing(break_even, call));
+            assert!(matches!(failed, Err(ProveError::Device(_))), "{form:?}, break-even {break_even}, call {call}");
         }
     }
 }

@@ -2,8 +2,12 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{Cheat, is_true, levels, prove_tree, random, rng, root};
 use zkml_core::{Bn254, Goldilocks, Goldilocks3, ProverTranscript, Suite, VerifierTranscript};
+use zkml_device::Device;
+use zkml_device::reference::Reference;
 use zkml_logkr::Form;
 use zkml_logkr::fraction::{Tree, verify_tree};
 
@@ -16,13 +20,17 @@ fn explicit<S: Suite>(seed: u64) {
         for form in Form::ALL {
             let mut plain = ProverTranscript::<S>::new();
             let expected = prove_tree(form, &levels, root(&levels), (0, Cheat::Honest), false, &mut plain);
-            let mut packed = ProverTranscript::<S>::new();
-            let tree = Tree::explicit(n.clone(), d.clone());
-            assert_eq!(tree.root(), root(&levels));
-            let claim = tree.prove(form, &mut packed, &zkml_device::Device::cpu()).unwrap();
-            assert_eq!(claim, expected, "{form:?}, depth {depth}");
-            let bytes = packed.finish().0;
-            assert_eq!(bytes, plain.finish().0, "{form:?}, depth {depth}");
+            let bytes = plain.finish().0;
+            let devices = [1, 30].map(|break_even| Device::accelerated(Arc::new(Reference::new(break_even))));
+            let mut claim = expected.clone();
+            for device in [Device::cpu()].iter().chain(&devices) {
+                let mut packed = ProverTranscript::<S>::new();
+                let tree = Tree::explicit(n.clone(), d.clone(), device).unwrap();
+                assert_eq!(tree.root(), root(&levels));
+                claim = tree.prove(form, &mut packed, device).unwrap();
+                assert_eq!(claim, expected, "{form:?}, depth {depth}, {}", device.name());
+                assert!(packed.finish().0 == bytes, "{form:?}, depth {depth}, {}", device.name());
+            }
             let mut verifier = VerifierTranscript::<S>::new(&bytes);
             let verified = verify_tree(form, root(&levels), depth, &mut verifier).unwrap();
             verifier.finish().unwrap();

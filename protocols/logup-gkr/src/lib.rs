@@ -24,6 +24,10 @@
 //! # Prover cost
 //! In extension products per leaf of a witness of `N` leaves (details in `papers/logup-gkr.md`): 2 to build the tree,
 //! 3 for the leaf layer (a product of two columns, `D0 D1` with `D = n + λ d`), 5.5 for the other layers.
+//!
+//! # Devices
+//! A device gets the witness columns as integers, in leaf order. It adds the trees up and keeps their levels; each layer's rounds
+//! run over the halves of its level, until the host takes over what is left. The levels near the root are the host's.
 
 mod cost;
 mod verifier;
@@ -106,9 +110,9 @@ impl<S: Suite> LayerProver<S> for LogupGkr {
         witness: &Witness,
         _claim: Option<&Claim<S::Challenge>>,
         transcript: &mut ProverTranscript<S>,
-        _device: &zkml_device::Device,
+        device: &zkml_device::Device,
     ) -> Result<Vec<Claim<S::Challenge>>, ProveError> {
         let layout = Self::layout(instance)?;
-        prover::prove(instance, &layout, witness, transcript)
+        prover::prove(instance, &layout, witness, transcript, device)
     }
 }

@@ -3,19 +3,21 @@
 mod eq;
 mod gates;
 mod lanes;
+mod layer;
 mod product;
 mod tree;
 
 use p3_field::{Field, PrimeCharacteristicRing};
 use zkml_core::{Claim, Instance, ProveError, ProverTranscript, Suite, Witness};
+use zkml_device::Device;
 use zkml_sumcheck::lookup::{
     Fingerprint, Fraction, Layout, LeafClaim, LeafColumns, prove_witness_leaves, table_claim, table_leaves, write_roots,
 };
 use zkml_sumcheck::round::evaluate_round;
 
 use eq::SplitEq;
-use gates::{GateRounds, Spare};
-use product::ProductRounds;
+use gates::Spare;
+use layer::{Rounds, Setting};
 use tree::{Layer, Tree};
 
 /// Proves a whole lookup; the claims equal the verifier's.
@@ -24,6 +26,7 @@ pub(crate) fn prove<S: Suite>(
     layout: &Layout,
     witness: &Witness,
     transcript: &mut ProverTranscript<S>,
+    device: &Device,
 ) -> Result<Vec<Claim<S::Challenge>>, ProveError> {
     transcript.absorb("lookup", instance.relation.scope().as_bytes());
     let no_advice =
@@ -32,11 +35,11 @@ pub(crate) fn prove<S: Suite>(
     let columns = LeafColumns::new(instance, layout, witness)?;
     let fingerprint = Fingerprint::draw(layout.width(), || transcript.challenge());
     transcript.enter("tree");
-    let witness_tree = Tree::<S>::over_witness(layout, &columns, &fingerprint);
-    let table_tree = Tree::<S>::over_table(&table_leaves::<S>(instance, &fingerprint, &multiplicities));
-    write_roots(witness_tree.root(), table_tree.root(), transcript)?;
     let leaves = Leaves { layout, columns: &columns, fingerprint: &fingerprint };
-    let [witness_leaf, table_leaf] = reduce([witness_tree, table_tree], &leaves, transcript)?;
+    let witness_tree = Tree::<S>::over_witness(&leaves, device)?;
+    let table_tree = Tree::<S>::over_table(&table_leaves::<S>(instance, &fingerprint, &multiplicities), device)?;
+    write_roots(witness_tree.root(), table_tree.root(), transcript)?;
+    let [witness_leaf, table_leaf] = reduce([witness_tree, table_tree], &leaves, transcript, device)?;
     transcript.leave();
     transcript.enter("leaves");
     let mut claims = prove_witness_leaves(instance, layout, &columns, &witness_leaf.point, transcript)?;
@@ -62,34 +65,12 @@ pub(crate) struct Children<F> {
     pub(crate) numerators_known: bool,
 }
 
-/// One layer of one tree during its sumcheck.
-enum Rounds<S: Suite> {
-    Gates(GateRounds<S>),
-    Product(ProductRounds<S>),
-}
-
-impl<S: Suite> Rounds<S> {
-    /// Value at 0 and leading coefficient of the round polynomial, after binding the previous challenge.
-    fn round(&mut self, bound: &[S::Challenge], z: &[S::Challenge], eq: &SplitEq<S>) -> [S::Challenge; 2] {
-        match self {
-            Self::Gates(rounds) => rounds.round(bound.last().copied(), eq),
-            Self::Product(rounds) => rounds.round(bound, z, eq),
-        }
-    }
-
-    fn finish(self, point: &[S::Challenge]) -> (Children<S::Challenge>, Spare<S>) {
-        match self {
-            Self::Gates(rounds) => rounds.finish(point),
-            Self::Product(rounds) => (rounds.finish(point), [Vec::new(), Vec::new()]),
-        }
-    }
-}
-
 /// Reduces both trees from root to leaf claims, sending every layer's messages.
 fn reduce<S: Suite>(
     mut trees: [Tree<S>; 2],
     leaves: &Leaves<'_, S::Challenge>,
     transcript: &mut ProverTranscript<S>,
+    device: &Device,
 ) -> Result<[LeafClaim<S::Challenge>; 2], ProveError> {
     let mut claims = trees.each_ref().map(|tree| {
         let Fraction { numerator, denominator } = tree.root();
@@ -97,38 +78,15 @@ fn reduce<S: Suite>(
     });
     let mut spare = Spare::<S>::default();
     for k in 0..trees[0].depth().max(trees[1].depth()) {
-        let lambda = transcript.challenge();
         let active: Vec<usize> = (0..2).filter(|&t| trees[t].depth() > k).collect();
-        let rho = if active.len() > 1 { transcript.challenge() } else { S::Challenge::ONE };
-        let mut rounds = Vec::with_capacity(active.len());
-        for &t in &active {
-            rounds.push(match trees[t].take(k + 1) {
-                Layer::Stored(layer) => Rounds::Gates(GateRounds::new(layer, lambda)),
-                Layer::Witness => Rounds::Product(ProductRounds::new(
-                    leaves,
-                    lambda,
-                    core::mem::take(&mut spare),
-                    &transcript.scope(),
-                )?),
-            });
-        }
-        let z = claims[active[0]].point.clone();
-        let target = |t: usize| claims[t].numerator + lambda * claims[t].denominator;
-        let target = combine(rho, active.iter().map(|&t| target(t)));
-        let point = sumcheck(&z, target, rho, &mut rounds, transcript)?;
-        let (children, spares): (Vec<_>, Vec<_>) = rounds.into_iter().map(|r| r.finish(&point)).unzip();
-        // The first tree is the witness tree, the only one whose leaf layer needs memory.
-        spare = spares.into_iter().next().unwrap_or_default();
-        for values in &children {
-            if !values.numerators_known {
-                transcript.write(&values.n);
-            }
-            transcript.write(&values.d);
-        }
+        let layers = active.iter().map(|&t| trees[t].take(k + 1)).collect();
+        let active_claims: Vec<_> = active.iter().map(|&t| &claims[t]).collect();
+        let (children, mut point) = prove_layer(layers, &active_claims, leaves, &mut spare, (transcript, device))?;
         let c = transcript.challenge();
+        point.insert(0, c);
         for (&t, Children { n, d, .. }) in active.iter().zip(&children) {
             claims[t] = LeafClaim {
-                point: core::iter::once(c).chain(point.iter().copied()).collect(),
+                point: point.clone(),
                 numerator: n[0] + c * (n[1] - n[0]),
                 denominator: d[0] + c * (d[1] - d[0]),
             };
@@ -137,12 +95,44 @@ fn reduce<S: Suite>(
     Ok(claims)
 }
 
+/// A layer's children at the bound point, by tree, and that point.
+type Bound<F> = (Vec<Children<F>>, Vec<F>);
+
+/// Proves one layer of the trees that have it, and sends the children's values.
+fn prove_layer<S: Suite>(
+    layers: Vec<Layer<S>>,
+    claims: &[&LeafClaim<S::Challenge>],
+    leaves: &Leaves<'_, S::Challenge>,
+    spare: &mut Spare<S>,
+    (transcript, device): (&mut ProverTranscript<S>, &Device),
+) -> Result<Bound<S::Challenge>, ProveError> {
+    let lambda = transcript.challenge();
+    let rho = if claims.len() > 1 { transcript.challenge() } else { S::Challenge::ONE };
+    let (z, scope) = (claims.first().map_or(&[][..], |claim| &claim.point), transcript.scope());
+    let setting = Setting { leaves, lambda, z, device, scope: &scope };
+    let rounds: Result<Vec<_>, _> = layers.into_iter().map(|layer| Rounds::new(layer, &setting, spare)).collect();
+    let mut rounds = rounds?;
+    let target = combine(rho, claims.iter().map(|claim| claim.numerator + lambda * claim.denominator));
+    let point = sumcheck(z, target, rho, &mut rounds, transcript)?;
+    let finished: Result<Vec<_>, _> = rounds.into_iter().map(|r| r.finish(&point)).collect();
+    let (children, spares): (Vec<_>, Vec<_>) = finished?.into_iter().unzip();
+    // The first tree is the witness tree, the only one whose leaf layer needs memory.
+    *spare = spares.into_iter().next().unwrap_or_default();
+    for values in &children {
+        if !values.numerators_known {
+            transcript.write(&values.n);
+        }
+        transcript.write(&values.d);
+    }
+    Ok((children, point))
+}
+
 /// The rounds of one layer; returns the bound point.
 fn sumcheck<S: Suite>(
     z: &[S::Challenge],
     mut claim: S::Challenge,
     rho: S::Challenge,
-    trees: &mut [Rounds<S>],
+    trees: &mut [Rounds<'_, S>],
     transcript: &mut ProverTranscript<S>,
 ) -> Result<Vec<S::Challenge>, ProveError> {
     if z.contains(&S::Challenge::ZERO) {
@@ -155,7 +145,8 @@ fn sumcheck<S: Suite>(
         if i > 0 {
             eq.drop_leading();
         }
-        let sums: Vec<_> = trees.iter_mut().map(|tree| tree.round(&point, z, &eq)).collect();
+        let sums: Result<Vec<_>, _> = trees.iter_mut().map(|tree| tree.round(&point, z, &eq)).collect();
+        let sums = sums?;
         let at_zero = combine(rho, sums.iter().map(|s| s[0]));
         let leading = combine(rho, sums.iter().map(|s| s[1]));
         // The claim is (1 - z) q(0) + z q(1) = q(0) + z (linear + leading).

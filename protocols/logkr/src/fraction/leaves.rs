@@ -2,9 +2,9 @@
 
 use p3_field::PrimeCharacteristicRing;
 use rayon::prelude::*;
-use zkml_core::Suite;
-use zkml_device::count;
-use zkml_sumcheck::lookup::{Fingerprint, Layout, LeafColumns};
+use zkml_core::{ProveError, Suite};
+use zkml_device::{Device, count};
+use zkml_sumcheck::lookup::{Fingerprint, Layout, LeafColumns, ResidentLeaves, ResidentTree};
 use zkml_sumcheck::vector::{Pack, lanes, pack, unpack};
 
 use super::PARALLEL;
@@ -13,8 +13,8 @@ use super::rounds::Wires;
 
 /// Where the children of the last layer come from.
 pub(super) enum Leaves<'a, S: Suite> {
-    /// From the columns.
-    Witness(WitnessLeaves<'a, S>),
+    /// From the columns, which may also be on a device.
+    Witness(WitnessLeaves<'a, S>, Option<ResidentLeaves>),
     /// They are the tree's largest stored level.
     Explicit,
 }
@@ -50,10 +50,21 @@ impl<'a, S: Suite> WitnessLeaves<'a, S> {
         self.half() >= 2 * lanes::<S>()
     }
 
+    /// The tree above the leaves on the device, and the leaves there, if the device should build it.
+    pub(super) fn tree_there(&self, device: &Device) -> Result<Option<(ResidentTree<S>, ResidentLeaves)>, ProveError> {
+        ResidentTree::over_witness(self.columns, self.fingerprint, device)
+    }
+
+    /// `d + shift` as a combination of the columns: constant, coefficients, and what the tail is.
+    pub(super) fn combination(&self, shift: S::Challenge) -> (S::Challenge, Vec<S::Challenge>, S::Challenge) {
+        let coefficients = self.fingerprint.powers.iter().map(|&p| -p).collect();
+        (self.fingerprint.alpha + shift, coefficients, S::Challenge::ONE)
+    }
+
     /// `d + shift` for every leaf, packed; the tail of the last pack is 1.
     fn packs(&self, shift: S::Challenge) -> Vec<Pack<S>> {
-        let coefficients: Vec<_> = self.fingerprint.powers.iter().map(|&p| -p).collect();
-        self.columns.affine::<S>(self.fingerprint.alpha + shift, &coefficients, S::Challenge::ONE)
+        let (constant, coefficients, tail) = self.combination(shift);
+        self.columns.affine::<S>(constant, &coefficients, tail)
     }
 
     /// The level above the leaves: `(d_0 + d_1, d_0 d_1)`, and `(1, d_0)` where the right child is `0/1`. One product
@@ -116,12 +127,14 @@ impl<'a, S: Suite> WitnessLeaves<'a, S> {
         right.resize(left.len(), Pack::<S>::ONE);
         Wires::Packed([left, right])
     }
+}
 
-    /// The wires `e_0 + e_1, e_0 - e_1`.
-    pub(super) fn shifted_sums(&self, shift: S::Challenge) -> Wires<S, 2> {
-        match self.shifted(shift) {
-            Wires::Packed([l, r]) => Wires::Packed(sum_and_difference(l, r)),
-            Wires::Plain([l, r]) => Wires::Plain(sum_and_difference(l, r)),
+impl<S: Suite> Wires<S, 2> {
+    /// The wires `e_0 + e_1, e_0 - e_1` from `e_0, e_1`.
+    pub(super) fn sum_and_difference(self) -> Self {
+        match self {
+            Self::Packed([l, r]) => Self::Packed(sum_and_difference(l, r)),
+            Self::Plain([l, r]) => Self::Plain(sum_and_difference(l, r)),
         }
     }
 }

@@ -125,23 +125,33 @@ impl<F: Field> Basis<F> {
         }
     }
 
-    /// The wires of every gate above a level; one product per gate except for sums and differences.
-    fn wires<R: Algebra<F> + Copy + Send + Sync>(self, n: &[R], d: &[R]) -> [Vec<R>; 4] {
-        let half = n.len() / 2;
-        let ratio = match self {
+    /// The ratio; zero for sums and differences.
+    pub(super) fn ratio<R: Algebra<F>>(self) -> R {
+        match self {
             Self::SumsAndDifferences => R::ZERO,
             Self::Crossed(ratio) | Self::Folded(ratio) => R::from(ratio),
-        };
-        let gate = |x: usize| {
-            let (n0, n1, d0, d1) = (n[x], n[x + half], d[x], d[x + half]);
-            match self {
-                Self::SumsAndDifferences => ((d0 + d1, d0 - d1), (n0 + n1, n0 - n1)),
-                Self::Crossed(_) => {
-                    let m0 = n0 + ratio * d0;
-                    ((m0 + d1, m0 - d1), (n1 + d0, n1 - d0))
-                }
-                Self::Folded(_) => ((n0 + ratio * d0, d1), (n1, d0)),
+        }
+    }
+
+    /// The wires of one gate from its children `n_0, n_1, d_0, d_1`.
+    #[inline]
+    pub(super) fn wires_at<R: PrimeCharacteristicRing + Copy>(self, ratio: R, [n0, n1, d0, d1]: [R; 4]) -> [R; 4] {
+        match self {
+            Self::SumsAndDifferences => [d0 + d1, d0 - d1, n0 + n1, n0 - n1],
+            Self::Crossed(_) => {
+                let m0 = n0 + ratio * d0;
+                [m0 + d1, m0 - d1, n1 + d0, n1 - d0]
             }
+            Self::Folded(_) => [n0 + ratio * d0, d1, n1, d0],
+        }
+    }
+
+    /// The wires of every gate above a level; one product per gate except for sums and differences.
+    fn wires<R: Algebra<F> + Copy + Send + Sync>(self, n: &[R], d: &[R]) -> [Vec<R>; 4] {
+        let (half, ratio) = (n.len() / 2, self.ratio::<R>());
+        let gate = |x: usize| {
+            let [a, b, c, e] = self.wires_at(ratio, [n[x], n[x + half], d[x], d[x + half]]);
+            ((a, b), (c, e))
         };
         let ((a, b), (c, d)): (Pair<R>, Pair<R>) = if half < PARALLEL {
             (0..half).map(gate).unzip()

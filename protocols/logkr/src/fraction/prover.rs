@@ -3,12 +3,13 @@
 use p3_field::{Field, PrimeCharacteristicRing};
 use zkml_core::{ProveError, ProverTranscript, Suite, mle};
 use zkml_device::Device;
-use zkml_sumcheck::lookup::Fraction;
+use zkml_sumcheck::engine::Traced;
+use zkml_sumcheck::lookup::{Fraction, Level as ResidentLevel, ResidentLeaves, ResidentTree};
 
-use super::gate::{FourSquares, LeafProduct, LeafSquares, SquaresAndProducts, TwoProducts};
+use super::gate::{FourSquares, Gate, LeafProduct, LeafSquares, SquaresAndProducts, TwoProducts};
 use super::leaves::{Leaves, WitnessLeaves};
 use super::nodes::{Basis, Children, Nodes};
-use super::rounds::{Shell, prove_rounds};
+use super::rounds::{Shell, Source, prove_rounds, traced, wires_from};
 use super::tree::root_claim;
 use super::verifier::{FractionClaim, scale};
 use crate::Form;
@@ -17,36 +18,58 @@ use crate::difference::prove_difference;
 /// A tree with all its levels above the leaves, ready to be proven from the root down.
 pub struct Tree<'a, S: Suite> {
     /// Largest level first; the last has two nodes.
-    levels: Vec<Nodes<S>>,
+    levels: Vec<Level<S>>,
     root: Fraction<S::Challenge>,
     leaves: Leaves<'a, S>,
     depth: usize,
 }
 
+/// The children of a layer's gates.
+enum Level<S: Suite> {
+    /// On the host.
+    Here(Nodes<S>),
+    /// On the device.
+    There(ResidentLevel),
+}
+
 impl<'a, S: Suite> Tree<'a, S> {
-    /// The tree over witness leaves `(1, α - f(w_i))`: one product per gate above the leaves, three elsewhere.
-    pub fn witness(leaves: WitnessLeaves<'a, S>) -> Self {
+    /// The tree over witness leaves `(1, α - f(w_i))`: one product per gate above the leaves, three elsewhere. Errors if the
+    /// device fails.
+    pub fn witness(leaves: WitnessLeaves<'a, S>, device: &Device) -> Result<Self, ProveError> {
         let depth = leaves.depth();
-        let first = leaves.parents();
-        Self::grow(first, Leaves::Witness(leaves), depth)
+        Ok(match leaves.tree_there(device)? {
+            Some((tree, resident)) => Self::resident(tree, Leaves::Witness(leaves, Some(resident)), depth),
+            None => Self::grow(Vec::new(), leaves.parents(), Leaves::Witness(leaves, None), depth),
+        })
     }
 
-    /// The tree over explicit leaves, a power of two of them.
-    pub fn explicit(numerators: Vec<S::Challenge>, denominators: Vec<S::Challenge>) -> Self {
+    /// The tree over explicit leaves, a power of two of them. Errors if the device fails.
+    pub fn explicit(
+        numerators: Vec<S::Challenge>,
+        denominators: Vec<S::Challenge>,
+        device: &Device,
+    ) -> Result<Self, ProveError> {
         let depth = numerators.len().ilog2() as usize;
-        Self::grow(Nodes::from_elements(numerators, denominators), Leaves::Explicit, depth)
+        Ok(match ResidentTree::over_leaves(&numerators, &denominators, device)? {
+            Some(tree) => Self::resident(tree, Leaves::Explicit, depth),
+            None => Self::grow(Vec::new(), Nodes::from_elements(numerators, denominators), Leaves::Explicit, depth),
+        })
     }
 
-    fn grow(first: Nodes<S>, leaves: Leaves<'a, S>, depth: usize) -> Self {
-        let mut levels = vec![first];
-        while let Some(last) = levels.last()
-            && last.len() > 1
-        {
-            let parents = last.parents();
-            levels.push(parents);
+    fn resident(tree: ResidentTree<S>, leaves: Leaves<'a, S>, depth: usize) -> Self {
+        let ResidentTree { levels, top: [numerators, denominators] } = tree;
+        let levels = levels.into_iter().map(Level::There).collect();
+        Self::grow(levels, Nodes::from_elements(numerators, denominators), leaves, depth)
+    }
+
+    /// The levels from `first` on are made here.
+    fn grow(mut levels: Vec<Level<S>>, first: Nodes<S>, leaves: Leaves<'a, S>, depth: usize) -> Self {
+        let mut top = first;
+        while top.len() > 1 {
+            let parents = top.parents();
+            levels.push(Level::Here(core::mem::replace(&mut top, parents)));
         }
-        let (numerator, denominator) =
-            levels.pop().and_then(|root| root.first()).unwrap_or((S::Challenge::ZERO, S::Challenge::ZERO));
+        let (numerator, denominator) = top.first().unwrap_or((S::Challenge::ZERO, S::Challenge::ZERO));
         Self { levels, root: Fraction { numerator, denominator }, leaves, depth }
     }
 
@@ -66,7 +89,9 @@ impl<'a, S: Suite> Tree<'a, S> {
         for _ in 0..self.depth {
             claim = match (self.levels.pop(), &self.leaves) {
                 (Some(children), _) => prove_inner(form, &claim, &children, transcript, device)?,
-                (None, Leaves::Witness(leaves)) => prove_leaves(form, &claim, leaves, transcript, device)?,
+                (None, Leaves::Witness(leaves, there)) => {
+                    prove_leaves(form, &claim, (leaves, there.as_ref()), transcript, device)?
+                }
                 (None, Leaves::Explicit) => return Err(unlucky(transcript, "a tree without leaves")),
             };
         }
@@ -74,11 +99,39 @@ impl<'a, S: Suite> Tree<'a, S> {
     }
 }
 
+impl<S: Suite> Level<S> {
+    /// The wires, or the level on the device together with the gate that forms wires from it.
+    fn source<'d, G: Gate<4, SUMS>, const SUMS: usize>(
+        &self,
+        gate: G,
+        basis: Basis<S::Challenge>,
+        z: &[S::Challenge],
+        device: &'d Device,
+    ) -> Result<Source<'d, S, 4>, ProveError> {
+        let level = match self {
+            Self::Here(nodes) => return Ok(Source::Here(nodes.wires(basis))),
+            Self::There(level) => level,
+        };
+        let body = |factors: &[Traced<S::Challenge>]| {
+            traced(gate, factors, |children| basis.wires_at(basis.ratio(), children))
+        };
+        if let Some(resident) = level.rounds(body, z, device)? {
+            let wires = move |factors: Vec<Vec<S::Challenge>>| {
+                let (n, d) = factors.split_at(factors.len() / 2);
+                Nodes::from_elements(n.concat(), d.concat()).wires(basis)
+            };
+            return Ok(Source::There(resident, Box::new(wires)));
+        }
+        let [n, d] = level.download::<S>(device)?;
+        Ok(Source::Here(Nodes::from_elements(n, d).wires(basis)))
+    }
+}
+
 /// Proves a layer whose children are stored.
 fn prove_inner<S: Suite>(
     form: Form,
     claim: &FractionClaim<S::Challenge>,
-    children: &Nodes<S>,
+    children: &Level<S>,
     transcript: &mut ProverTranscript<S>,
     device: &Device,
 ) -> Result<FractionClaim<S::Challenge>, ProveError> {
@@ -89,32 +142,21 @@ fn prove_inner<S: Suite>(
         Form::Square => Basis::Crossed(ratio()?),
         Form::Product => Basis::Folded(ratio()?),
     };
-    let wires = children.wires(basis);
-    let scaled = scale(form, claim.value);
-    let offset = (S::Challenge::ZERO, 0);
-    let four_a = a.double().double();
+    let (scaled, offset) = (scale(form, claim.value), (S::Challenge::ZERO, 0));
+    let (z, four_a) = (&claim.point, a.double().double());
     let (x, wires, running) = match form {
-        Form::Square => prove_rounds(
-            FourSquares,
-            &Shell { scale: [four_a], offset },
-            wires,
-            &claim.point,
-            scaled,
-            transcript,
-            device,
-        )?,
-        Form::Product => prove_rounds(
-            TwoProducts,
-            &Shell { scale: [four_a], offset },
-            wires,
-            &claim.point,
-            scaled,
-            transcript,
-            device,
-        )?,
+        Form::Square => {
+            let source = children.source(FourSquares, basis, z, device)?;
+            prove_rounds(FourSquares, &Shell { scale: [four_a], offset }, source, z, scaled, transcript, device)?
+        }
+        Form::Product => {
+            let source = children.source(TwoProducts, basis, z, device)?;
+            prove_rounds(TwoProducts, &Shell { scale: [four_a], offset }, source, z, scaled, transcript, device)?
+        }
         Form::HalfSquare => {
             let shell = Shell { scale: [b, a.double()], offset };
-            prove_rounds(SquaresAndProducts, &shell, wires, &claim.point, scaled, transcript, device)?
+            let source = children.source(SquaresAndProducts, basis, z, device)?;
+            prove_rounds(SquaresAndProducts, &shell, source, z, scaled, transcript, device)?
         }
     };
     close_layer(form, claim, &x, &basis.children(wires), running, transcript)
@@ -125,7 +167,7 @@ fn prove_inner<S: Suite>(
 fn prove_leaves<S: Suite>(
     form: Form,
     claim: &FractionClaim<S::Challenge>,
-    leaves: &WitnessLeaves<'_, S>,
+    (leaves, there): (&WitnessLeaves<'_, S>, Option<&ResidentLeaves>),
     transcript: &mut ProverTranscript<S>,
     device: &Device,
 ) -> Result<FractionClaim<S::Challenge>, ProveError> {
@@ -134,25 +176,58 @@ fn prove_leaves<S: Suite>(
     let scaled = scale(form, claim.value);
     let pairs = leaves.pairs();
     let offset = (-scale(form, a * shift), pairs);
-    let four_b = b.double().double();
+    let (z, four_b) = (&claim.point, b.double().double());
     let (x, [e0, e1], running) = match form {
         Form::Square | Form::HalfSquare => {
             let factor = if form == Form::Square { four_b } else { b };
             let shell = Shell { scale: [factor], offset };
-            let wires = leaves.shifted_sums(shift);
+            let source = sums_and_differences((leaves, there), shift, z, device)?;
             let (x, [sum, difference], running) =
-                prove_rounds(LeafSquares, &shell, wires, &claim.point, scaled, transcript, device)?;
+                prove_rounds(LeafSquares, &shell, source, z, scaled, transcript, device)?;
             (x, [(sum + difference).halve(), (sum - difference).halve()], running)
         }
         Form::Product => {
             let shell = Shell { scale: [four_b], offset };
-            prove_rounds(LeafProduct, &shell, leaves.shifted(shift), &claim.point, scaled, transcript, device)?
+            let source = shifted((leaves, there), shift, z, device)?;
+            prove_rounds(LeafProduct, &shell, source, z, scaled, transcript, device)?
         }
     };
     let paired = mle::prefix_indicator(&x, pairs);
     let children =
         Children { numerators: [S::Challenge::ONE, paired], denominators: [e0 - shift, e1 - shift * paired] };
     close_layer(form, claim, &x, &children, running, transcript)
+}
+
+/// The wires `e_0, e_1` of the leaves, here or on the device.
+fn shifted<'d, S: Suite>(
+    (leaves, there): (&WitnessLeaves<'_, S>, Option<&ResidentLeaves>),
+    shift: S::Challenge,
+    z: &[S::Challenge],
+    device: &'d Device,
+) -> Result<Source<'d, S, 2>, ProveError> {
+    let (constant, coefficients, tail) = leaves.combination(shift);
+    let body = |factors: &[Traced<S::Challenge>]| traced(LeafProduct, factors, |wires| wires);
+    let rounds = |there: &ResidentLeaves| there.rounds((constant, &coefficients, tail), body, z, device);
+    Ok(match there.map(rounds).transpose()?.flatten() {
+        Some(resident) => Source::There(resident, Box::new(wires_from)),
+        None => Source::Here(leaves.shifted(shift)),
+    })
+}
+
+/// The wires `e_0 + e_1, e_0 - e_1`, likewise.
+fn sums_and_differences<'d, S: Suite>(
+    (leaves, there): (&WitnessLeaves<'_, S>, Option<&ResidentLeaves>),
+    shift: S::Challenge,
+    z: &[S::Challenge],
+    device: &'d Device,
+) -> Result<Source<'d, S, 2>, ProveError> {
+    let (constant, coefficients, tail) = leaves.combination(shift);
+    let body = |factors: &[Traced<S::Challenge>]| traced(LeafSquares, factors, |[l, r]| [l + r, l - r]);
+    let rounds = |there: &ResidentLeaves| there.rounds((constant, &coefficients, tail), body, z, device);
+    Ok(match there.map(rounds).transpose()?.flatten() {
+        Some(resident) => Source::There(resident, Box::new(|left| wires_from::<S, 2>(left).sum_and_difference())),
+        None => Source::Here(leaves.shifted(shift).sum_and_difference()),
+    })
 }
 
 /// The b round, the end of the layer, and the claim on the children.

@@ -20,6 +20,17 @@ pub(super) enum Wires<S: Suite, const N: usize> {
     Plain([Vec<S::Challenge>; N]),
 }
 
+/// What the rounds run over.
+pub(super) enum Source<'d, S: Suite, const N: usize> {
+    /// The wires, on the host.
+    Here(Wires<S, N>),
+    /// Factors on the device, and how the wires follow from what is left of them.
+    There(Resident<'d, S>, Conversion<S, N>),
+}
+
+/// From factors to wires.
+pub(super) type Conversion<S, const N: usize> = Box<dyn FnOnce(Vec<Vec<<S as Suite>::Challenge>>) -> Wires<S, N>>;
+
 /// Running state of the rounds.
 struct State<'t, S: Suite> {
     claim: S::Challenge,
@@ -69,18 +80,21 @@ impl<S: Suite, const SUMS: usize> Shell<S, SUMS> {
     }
 }
 
+/// The point, the wires there, and the last claim.
+type Proven<F, const N: usize> = (Vec<F>, [F; N], F);
+
 /// Proves the x-rounds. Returns the point, the wires there and the last claim.
 pub(super) fn prove_rounds<S: Suite, G: Gate<N, SUMS>, const N: usize, const SUMS: usize>(
     gate: G,
     shell: &Shell<S, SUMS>,
-    wires: Wires<S, N>,
+    source: Source<'_, S, N>,
     z: &[S::Challenge],
     claim: S::Challenge,
     transcript: &mut ProverTranscript<S>,
     device: &Device,
-) -> Result<(Vec<S::Challenge>, [S::Challenge; N], S::Challenge), ProveError> {
+) -> Result<Proven<S::Challenge, N>, ProveError> {
     let mut state = State { claim, bound: Vec::with_capacity(z.len()), transcript };
-    let wires = resident_rounds(gate, shell, wires, z, &mut state, device)?;
+    let wires = resident_rounds(gate, shell, source, z, &mut state, device)?;
     let suffix = z.get(state.bound.len() + 1..).unwrap_or(&[]);
     let (mut wires, mut eq) = match (wires, eq_table::<S>(suffix, S::Challenge::ONE)) {
         (Wires::Packed(mut wires), Vector::Packed(mut eq)) => {
@@ -102,35 +116,65 @@ pub(super) fn prove_rounds<S: Suite, G: Gate<N, SUMS>, const N: usize, const SUM
 fn resident_rounds<S: Suite, G: Gate<N, SUMS>, const N: usize, const SUMS: usize>(
     gate: G,
     shell: &Shell<S, SUMS>,
-    wires: Wires<S, N>,
+    source: Source<'_, S, N>,
     z: &[S::Challenge],
     state: &mut State<'_, S>,
     device: &Device,
 ) -> Result<Wires<S, N>, ProveError> {
+    let source = match source {
+        Source::Here(wires) => send(gate, wires, z, device)?,
+        there @ Source::There(..) => there,
+    };
+    let (mut resident, convert) = match source {
+        Source::Here(wires) => return Ok(wires),
+        Source::There(resident, convert) => (resident, convert),
+    };
+    while resident.goes_on() {
+        let at_one = z[state.bound.len()] == S::Challenge::ZERO;
+        let sums = resident.round(&[Point::At(u8::from(at_one)), Point::Infinity])?;
+        let combined = |half: usize| shell.combine(core::array::from_fn(|i| sums[half * SUMS + i]));
+        resident.bind_next(state.send(shell, z, [combined(0), combined(1)]));
+    }
+    Ok(convert(resident.finish()?))
+}
+
+/// Sends wires to the device, if it should do the first round.
+fn send<'d, S: Suite, G: Gate<N, SUMS>, const N: usize, const SUMS: usize>(
+    gate: G,
+    wires: Wires<S, N>,
+    z: &[S::Challenge],
+    device: &'d Device,
+) -> Result<Source<'d, S, N>, ProveError> {
     if device.info().is_none() {
-        return Ok(wires);
+        return Ok(Source::Here(wires));
     }
     let vectors: [Vector<S>; N] = match wires {
         Wires::Packed(wires) => wires.map(Vector::Packed),
         Wires::Plain(wires) => wires.map(Vector::Scalar),
     };
-    let body = |values: &[Traced<S::Challenge>]| {
-        let wires = core::array::from_fn(|i| values.get(i).copied().unwrap_or_default());
-        gate.terms::<Traced<S::Challenge>>(wires).to_vec()
-    };
-    let points = |at_one: bool| [Point::At(u8::from(at_one)), Point::Infinity];
+    let body = |values: &[Traced<S::Challenge>]| traced(gate, values, |wires| wires);
     let weights: Vec<_> = z.iter().map(|&z| Weight::Eq(z)).collect();
-    let Some(mut resident) = Resident::<S>::upload(&vectors, body, &points(false), &weights, device)? else {
-        return Ok(wires_of(vectors));
-    };
-    while resident.goes_on() {
-        let at_one = z[state.bound.len()] == S::Challenge::ZERO;
-        let sums = resident.round(&points(at_one))?;
-        let combined = |half: usize| shell.combine(core::array::from_fn(|i| sums[half * SUMS + i]));
-        resident.bind_next(state.send(shell, z, [combined(0), combined(1)]));
-    }
-    let mut left = resident.finish()?.into_iter().map(Vector::from);
-    Ok(wires_of(core::array::from_fn(|_| left.next().unwrap_or_else(|| Vector::Scalar(Vec::new())))))
+    let points = [Point::At(0), Point::Infinity];
+    Ok(match Resident::<S>::upload(&vectors, body, &points, &weights, device)? {
+        Some(resident) => Source::There(resident, Box::new(|factors| wires_from(factors))),
+        None => Source::Here(wires_of(vectors)),
+    })
+}
+
+/// A gate as a composition of factors that its wires are computed from.
+pub(super) fn traced<F: Field, G: Gate<N, SUMS>, const N: usize, const SUMS: usize>(
+    gate: G,
+    factors: &[Traced<F>],
+    wires: impl FnOnce([Traced<F>; N]) -> [Traced<F>; N],
+) -> Vec<Traced<F>> {
+    let factors = core::array::from_fn(|i| factors.get(i).copied().unwrap_or_default());
+    gate.terms::<Traced<F>>(wires(factors)).to_vec()
+}
+
+/// Wires from their elements.
+pub(super) fn wires_from<S: Suite, const N: usize>(wires: Vec<Vec<S::Challenge>>) -> Wires<S, N> {
+    let mut left = wires.into_iter().map(Vector::from);
+    wires_of(core::array::from_fn(|_| left.next().unwrap_or_else(|| Vector::Scalar(Vec::new()))))
 }
 
 /// Vectors of one length: all packed, or none.
@@ -233,4 +277,43 @@ fn halve<R: Copy + Send + Sync>(vector: &mut Vec<R>, f: impl Fn(R, R) -> R + Syn
         low.par_iter_mut().zip(high).with_min_len(PARALLEL).for_each(step);
     }
     vector.truncate(half);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+    use zkml_core::Goldilocks as S;
+    use zkml_device::reference::Reference;
+
+    use super::super::gate::TwoProducts;
+    use super::*;
+
+    type F = <S as Suite>::Challenge;
+
+    #[test]
+    fn a_coordinate_of_zero_gives_the_same_message_on_a_device() {
+        let mut rng = StdRng::seed_from_u64(5);
+        let mut random = |n: usize| (0..n).map(|_| F::from_u64(rng.random())).collect::<Vec<_>>();
+        let wires: [Vec<F>; 4] = core::array::from_fn(|_| random(32));
+        for zeros in [1_usize, 0b100, 0b11111] {
+            let z: Vec<F> =
+                random(5).iter().enumerate().map(|(i, &z)| if zeros >> i & 1 == 1 { F::ZERO } else { z }).collect();
+            let eq = mle::eq_table(&z);
+            let gate = |x: usize| TwoProducts.terms([0, 1, 2, 3].map(|i| wires[i][x]))[0];
+            let claim: F = (0..32).map(|x| eq[x] * gate(x)).sum();
+            let shell = Shell { scale: [F::ONE], offset: (F::ZERO, 0) };
+            let prove = |device: &Device| {
+                let (mut t, source) = (ProverTranscript::<S>::new(), Source::Here(Wires::Plain(wires.clone())));
+                let (point, at, last) = prove_rounds(TwoProducts, &shell, source, &z, claim, &mut t, device).unwrap();
+                assert_eq!(last, TwoProducts.terms(at)[0], "{zeros:b}");
+                (t.finish().0, point, at)
+            };
+            let device = Arc::new(Reference::new(1));
+            assert_eq!(prove(&Device::cpu()), prove(&Device::accelerated(Arc::clone(&device) as Arc<_>)), "{zeros:b}");
+            assert!(device.calls() > 5);
+        }
+    }
 }

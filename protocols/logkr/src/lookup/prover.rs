@@ -19,8 +19,8 @@ pub(crate) fn prove<S: Suite>(
     let layout = Layout::new(instance).map_err(|what| ProveError::Witness { scope: transcript.scope(), what })?;
     let columns = LeafColumns::new(instance, &layout, witness)?;
     let fingerprint = Fingerprint::draw(layout.width(), || transcript.challenge());
-    let witness_tree = Tree::witness(WitnessLeaves::<S>::new(&columns, &layout, &fingerprint));
-    let table_tree = table_tree::<S>(instance, witness, &fingerprint, transcript)?;
+    let witness_tree = Tree::witness(WitnessLeaves::<S>::new(&columns, &layout, &fingerprint), device)?;
+    let table_tree = table_tree::<S>(instance, witness, &fingerprint, transcript, device)?;
     lookup::write_roots(witness_tree.root(), table_tree.root(), transcript)?;
 
     transcript.enter("witness");
@@ -44,11 +44,13 @@ fn table_tree<'a, S: Suite>(
     witness: &Witness,
     fingerprint: &Fingerprint<S::Challenge>,
     transcript: &ProverTranscript<S>,
+    device: &Device,
 ) -> Result<Tree<'a, S>, ProveError> {
     let advice = *instance.advice.first().ok_or_else(|| no_advice(transcript))?;
     let multiplicities = witness.require(instance.program, advice)?;
     let leaves = lookup::table_leaves::<S>(instance, fingerprint, &multiplicities);
-    Ok(Tree::explicit(leaves.iter().map(|&(n, _)| n.into()).collect(), leaves.iter().map(|&(_, d)| d).collect()))
+    let (numerators, denominators) = leaves.iter().map(|&(n, d)| (S::Challenge::from(n), d)).unzip();
+    Tree::explicit(numerators, denominators, device)
 }
 
 fn no_advice<S: Suite>(transcript: &ProverTranscript<S>) -> ProveError {

@@ -32,6 +32,18 @@ impl<S: Suite> GateRounds<S> {
         Self { nodes, lambda, spare: [Vec::new(), Vec::new()] }
     }
 
+    /// A layer whose first rounds are done elsewhere, see [`Self::go_on`].
+    pub(super) fn elsewhere(lambda: S::Challenge) -> Self {
+        Self::new(Nodes::Plain(Halves { left: Vec::new(), right: Vec::new() }), lambda)
+    }
+
+    /// Goes on with what is left of `[n0, n1, d0, d1]`.
+    pub(super) fn go_on(&mut self, factors: &[Vec<S::Challenge>]) {
+        if let [n0, n1, d0, d1] = factors {
+            self.nodes = Nodes::new(&[&n0[..], n1].concat(), &[&d0[..], d1].concat());
+        }
+    }
+
     /// Value at 0 and leading coefficient of this round's polynomial, after binding `r`.
     ///
     /// Costs 10 products per pair of bound nodes (6 and the fold in the first round).

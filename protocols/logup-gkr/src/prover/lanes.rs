@@ -158,6 +158,12 @@ pub(super) fn pack<S: Suite>(values: &[S::Challenge]) -> Vec<Packed<S>> {
     values.chunks_exact(width::<S>()).map(Packed::<S>::from_ext_slice).collect()
 }
 
+/// As [`pack`], for pairs.
+pub(super) fn pack_pairs<S: Suite>(values: &[[S::Challenge; 2]]) -> Vec<[Packed<S>; 2]> {
+    let pack = |pairs: &[[S::Challenge; 2]]| [0, 1].map(|part| Packed::<S>::from_ext_fn(|lane| pairs[lane][part]));
+    values.chunks_exact(width::<S>()).map(pack).collect()
+}
+
 /// Sum of all lanes.
 pub(super) fn sum_lanes<S: Suite>(packed: Packed<S>) -> S::Challenge {
     (0..width::<S>()).map(|lane| packed.extract(lane)).sum()

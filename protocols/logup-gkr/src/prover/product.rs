@@ -9,11 +9,13 @@ use p3_field::{BasedVectorSpace, Field, PrimeCharacteristicRing};
 use rayon::prelude::*;
 use zkml_core::{ProveError, Suite, mle};
 use zkml_device::count;
-use zkml_sumcheck::lookup::CHUNK;
+use zkml_sumcheck::lookup::{CHUNK, Fingerprint, Layout};
 
 use super::eq::SplitEq;
 use super::gates::Spare;
-use super::lanes::{Coefficients, Factor, Lanes, Packed, Weights, add_weighted, non_residue, sum_lanes, unpack, width};
+use super::lanes::{
+    Coefficients, Factor, Lanes, Packed, Weights, add_weighted, non_residue, pack, sum_lanes, unpack, width,
+};
 use super::{Children, Leaves};
 
 /// The leaf layer during its sumcheck.
@@ -38,25 +40,35 @@ struct Product<T, F> {
 }
 
 impl<S: Suite> ProductRounds<S> {
-    /// Computes the leaves from the witness, into memory that is free: `(1 + λ α) - Σ λ β^(j-1) w_j`.
+    /// The layer without its leaves, for which there is [`Self::compute`] or [`Self::go_on`].
     ///
     /// Errors if `λ` is zero.
-    pub(super) fn new(
-        leaves: &Leaves<'_, S::Challenge>,
-        lambda: S::Challenge,
-        [mut full, mut ragged]: Spare<S>,
-        scope: &str,
-    ) -> Result<Self, ProveError> {
+    pub(super) fn new(layout: &Layout, lambda: S::Challenge, scope: &str) -> Result<Self, ProveError> {
         let unlucky = || ProveError::UnluckyChallenge { scope: scope.to_owned(), what: "lambda is zero" };
         let inverse = lambda.try_inverse().ok_or_else(unlucky)?;
+        let stored = layout.leaves() - half(layout);
+        let columns = Columns::Plain(Product { full: Vec::new(), ragged: Vec::new(), tail: lambda });
+        Ok(Self { columns, lambda, inverse, stored })
+    }
+
+    /// What the factors are: `(1 + λ α) - Σ λ β^(j-1) w_j`, and `λ` on the tail.
+    pub(super) fn combination(
+        &self,
+        fingerprint: &Fingerprint<S::Challenge>,
+    ) -> (S::Challenge, Vec<S::Challenge>, S::Challenge) {
+        let coefficients = fingerprint.powers.iter().map(|&p| -(self.lambda * p)).collect();
+        (S::Challenge::ONE + self.lambda * fingerprint.alpha, coefficients, self.lambda)
+    }
+
+    /// Computes the leaves from the witness, into memory that is free.
+    pub(super) fn compute(&mut self, leaves: &Leaves<'_, S::Challenge>, [mut full, mut ragged]: Spare<S>) {
         let Leaves { layout, columns, fingerprint } = leaves;
-        let coefficients: Vec<_> = fingerprint.powers.iter().map(|&p| -(lambda * p)).collect();
-        let constant = S::Challenge::ONE + lambda * fingerprint.alpha;
-        let half = 1_usize << layout.variables().saturating_sub(1);
-        let stored = layout.leaves() - half;
-        let columns = if half >= width::<S>() {
+        let (constant, coefficients, lambda) = self.combination(fingerprint);
+        let half = half(layout);
+        self.columns = if half >= width::<S>() {
             let packs = half / width::<S>();
-            for (out, first, length) in [(&mut full, 0, packs), (&mut ragged, packs, stored.div_ceil(width::<S>()))] {
+            let stored = self.stored.div_ceil(width::<S>());
+            for (out, first, length) in [(&mut full, 0, packs), (&mut ragged, packs, stored)] {
                 out.clear();
                 out.resize(length, Packed::<S>::ZERO);
                 out.par_chunks_mut(CHUNK).enumerate().for_each(|(i, out)| {
@@ -70,14 +82,29 @@ impl<S: Suite> ProductRounds<S> {
             let ragged = full.split_off(half);
             Columns::Plain(Product { full, ragged, tail: lambda })
         };
-        Ok(Self { columns, lambda, inverse, stored })
     }
 
-    /// Value at 0 and leading coefficient of this round's polynomial, after binding the last coordinate of `bound`.
-    ///
-    /// Costs 6 products per pair of bound, stored leaves (4 in the first round).
-    pub(super) fn round(&mut self, bound: &[S::Challenge], z: &[S::Challenge], eq: &SplitEq<S>) -> [S::Challenge; 2] {
-        let [at_zero, leading] = self.product_round(bound.last().copied(), eq);
+    /// Goes on with what is left of `[D0, D1]`.
+    pub(super) fn go_on(&mut self, factors: Vec<Vec<S::Challenge>>) {
+        let Ok([full, mut ragged]) = <[_; 2]>::try_from(factors) else { return };
+        let packed = full.len() >= width::<S>();
+        let whole = if packed { self.stored.next_multiple_of(width::<S>()) } else { self.stored };
+        ragged.truncate(whole);
+        self.columns = if packed {
+            Columns::Packed(Product { full: pack::<S>(&full), ragged: pack::<S>(&ragged), tail: self.lambda })
+        } else {
+            Columns::Plain(Product { full, ragged, tail: self.lambda })
+        };
+    }
+
+    /// Value at 0 and leading coefficient of this round's polynomial, from those of the product. The last coordinate of
+    /// `bound` is bound already.
+    pub(super) fn message(
+        &self,
+        [at_zero, leading]: [S::Challenge; 2],
+        bound: &[S::Challenge],
+        z: &[S::Challenge],
+    ) -> [S::Challenge; 2] {
         let mut point = bound.to_vec();
         point.push(S::Challenge::ZERO);
         point.extend(z.iter().skip(point.len()));
@@ -85,7 +112,10 @@ impl<S: Suite> ProductRounds<S> {
         [(at_zero - numerators) * self.inverse, leading * self.inverse]
     }
 
-    fn product_round(&mut self, r: Option<S::Challenge>, eq: &SplitEq<S>) -> [S::Challenge; 2] {
+    /// The product's weighted sum at 0 and that of its leading coefficient, after binding `r`.
+    ///
+    /// Costs 6 products per pair of bound, stored leaves (4 in the first round).
+    pub(super) fn round(&mut self, r: Option<S::Challenge>, eq: &SplitEq<S>) -> [S::Challenge; 2] {
         if let Columns::Packed(product) = &mut self.columns {
             let bound = if r.is_some() { product.full.len() / 2 } else { product.full.len() };
             if bound >= 2 {
@@ -106,20 +136,32 @@ impl<S: Suite> ProductRounds<S> {
 
     /// The children at the point whose coordinates were all but the last bound already.
     pub(super) fn finish(self, point: &[S::Challenge]) -> Children<S::Challenge> {
+        let (stored, inverse, lambda) = (self.stored, self.inverse, self.lambda);
         let mut product = match self.columns {
             Columns::Plain(product) => product,
-            Columns::Packed(p) => {
-                Product { full: unpack::<S>(&p.full), ragged: unpack::<S>(&p.ragged), tail: self.lambda }
-            }
+            Columns::Packed(p) => Product { full: unpack::<S>(&p.full), ragged: unpack::<S>(&p.ragged), tail: lambda },
         };
         if let Some(&r) = point.last() {
             product.bind(&Factor::<_, S::Base>::new(r, non_residue::<S>()));
         }
-        let n = [S::Challenge::ONE, mle::prefix_indicator(point, self.stored)];
-        let columns = [product.full[0], product.ragged.first().copied().unwrap_or(self.lambda)];
-        let d = [0, 1].map(|i| (columns[i] - n[i]) * self.inverse);
-        Children { n, d, numerators_known: true }
+        children([product.full[0], product.ragged.first().copied().unwrap_or(lambda)], stored, inverse, point)
     }
+
+    /// The children at the point where the factors have these values.
+    pub(super) fn children(&self, factors: [S::Challenge; 2], point: &[S::Challenge]) -> Children<S::Challenge> {
+        children(factors, self.stored, self.inverse, point)
+    }
+}
+
+fn children<F: Field>(factors: [F; 2], stored: usize, inverse: F, point: &[F]) -> Children<F> {
+    let n = [F::ONE, mle::prefix_indicator(point, stored)];
+    let d = [0, 1].map(|i| (factors[i] - n[i]) * inverse);
+    Children { n, d, numerators_known: true }
+}
+
+/// Leaves of one half, `1` for a tree of one leaf.
+fn half(layout: &Layout) -> usize {
+    1 << layout.variables().saturating_sub(1)
 }
 
 impl<T, F: Field> Product<T, F> {

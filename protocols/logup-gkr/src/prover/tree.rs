@@ -2,11 +2,12 @@
 
 use p3_field::{PackedFieldExtension, PrimeCharacteristicRing};
 use rayon::prelude::*;
-use zkml_core::Suite;
-use zkml_device::count;
-use zkml_sumcheck::lookup::{CHUNK, Fingerprint, Fraction, Layout, LeafColumns};
+use zkml_core::{ProveError, Suite};
+use zkml_device::{Device, count};
+use zkml_sumcheck::lookup::{CHUNK, Fingerprint, Fraction, LeafColumns, Level, ResidentLeaves, ResidentTree};
 
-use super::lanes::{Packed, unpack, unpack_pairs, width};
+use super::Leaves;
+use super::lanes::{Packed, pack_pairs, unpack, unpack_pairs, width};
 
 /// A node `[numerator, denominator]`.
 pub(super) type Node<T> = [T; 2];
@@ -28,8 +29,23 @@ pub(super) enum Nodes<S: Suite> {
 pub(super) enum Layer<S: Suite> {
     /// Its nodes.
     Stored(Nodes<S>),
-    /// The witness leaves, which are recomputed from the witness.
-    Witness,
+    /// Its nodes on the device.
+    Resident(Level),
+    /// The witness leaves, which are recomputed from the witness: here or on the device.
+    Witness(Option<ResidentLeaves>),
+}
+
+impl<S: Suite> Nodes<S> {
+    /// A level of at least two nodes from its numerators and denominators.
+    pub(super) fn new(n: &[S::Challenge], d: &[S::Challenge]) -> Self {
+        let half = n.len() / 2;
+        let nodes = |range: core::ops::Range<usize>| n[range.clone()].iter().zip(&d[range]).map(|(&n, &d)| [n, d]);
+        let (left, right) = (nodes(0..half).collect::<Vec<_>>(), nodes(half..n.len()).collect::<Vec<_>>());
+        if half < width::<S>() {
+            return Self::Plain(Halves { left, right });
+        }
+        Self::Packed(Halves { left: pack_pairs::<S>(&left), right: pack_pairs::<S>(&right) })
+    }
 }
 
 /// Nodes per parallel task.
@@ -44,13 +60,39 @@ pub(super) struct Tree<S: Suite> {
 
 impl<S: Suite> Tree<S> {
     /// The tree over the witness leaves `(1, α - f(w_i))`; the leaves themselves are not kept.
+    pub(super) fn over_witness(leaves: &Leaves<'_, S::Challenge>, device: &Device) -> Result<Self, ProveError> {
+        match ResidentTree::over_witness(leaves.columns, leaves.fingerprint, device)? {
+            Some((tree, leaves)) => {
+                let mut tree = Self::resident(tree);
+                tree.layers.push(Layer::Witness(Some(leaves)));
+                Ok(tree)
+            }
+            None => Ok(Self::over_witness_here(leaves)),
+        }
+    }
+
+    /// The tree over the table leaves.
+    pub(super) fn over_table(leaves: &[(S::Base, S::Challenge)], device: &Device) -> Result<Self, ProveError> {
+        if device.session().is_some() {
+            let (n, d): (Vec<_>, Vec<_>) = leaves.iter().map(|&(n, d)| (S::Challenge::from(n), d)).unzip();
+            if let Some(tree) = ResidentTree::over_leaves(&n, &d, device)? {
+                return Ok(Self::resident(tree));
+            }
+        }
+        Ok(Self::over(leaves.len(), |i| [leaves[i].0.into(), leaves[i].1]))
+    }
+
+    /// A tree that is on the device up to a level from which on it is built here.
+    fn resident(ResidentTree { levels, top: [n, d] }: ResidentTree<S>) -> Self {
+        let mut tree = Self::over(n.len(), |i| [n[i], d[i]]);
+        tree.layers.extend(levels.into_iter().rev().map(Layer::Resident));
+        tree
+    }
+
+    /// The tree over the witness leaves, on the host.
     ///
     /// Costs one product per pair of leaves and three per node above.
-    pub(super) fn over_witness(
-        layout: &Layout,
-        columns: &LeafColumns<'_>,
-        fingerprint: &Fingerprint<S::Challenge>,
-    ) -> Self {
+    fn over_witness_here(&Leaves { layout, columns, fingerprint }: &Leaves<'_, S::Challenge>) -> Self {
         let half = 1_usize << layout.variables().saturating_sub(1);
         count::ext_mul(layout.leaves().saturating_sub(half));
         let nodes = if half >= 2 * width::<S>() {
@@ -71,23 +113,19 @@ impl<S: Suite> Tree<S> {
             Above::Plain((0..half).map(node).collect())
         };
         let mut tree = Self::above(nodes);
-        tree.layers.push(Layer::Witness);
+        tree.layers.push(Layer::Witness(None));
         tree
     }
 
-    /// The tree over the table leaves.
+    /// The tree over a power of two of nodes.
     ///
-    /// Costs three products per node above the leaves.
-    pub(super) fn over_table(leaves: &[(S::Base, S::Challenge)]) -> Self {
-        let node = |(n, d): (S::Base, S::Challenge)| [S::Challenge::from(n), d];
-        if leaves.len() < 2 * width::<S>() {
-            return Self::above(Above::Plain(leaves.iter().map(|&leaf| node(leaf)).collect()));
+    /// Costs three products per node above them.
+    fn over(nodes: usize, node: impl Fn(usize) -> Node<S::Challenge> + Sync) -> Self {
+        if nodes < 2 * width::<S>() {
+            return Self::above(Above::Plain((0..nodes).map(node).collect()));
         }
-        let pack = |x: usize| {
-            let lanes = &leaves[x * width::<S>()..];
-            [0, 1].map(|part| Packed::<S>::from_ext_fn(|lane| node(lanes[lane])[part]))
-        };
-        Self::above(Self::split_packed(leaves.len() / width::<S>(), pack))
+        let pack = |x: usize| [0, 1].map(|part| Packed::<S>::from_ext_fn(|lane| node(x * width::<S>() + lane)[part]));
+        Self::above(Self::split_packed(nodes / width::<S>(), pack))
     }
 
     fn split_packed(packs: usize, node: impl Fn(usize) -> Node<Packed<S>> + Sync) -> Above<S> {
@@ -142,7 +180,7 @@ impl<S: Suite> Tree<S> {
 
     /// Takes the layer of `2^j` nodes out of the tree, `j >= 1`.
     pub(super) fn take(&mut self, j: usize) -> Layer<S> {
-        core::mem::replace(&mut self.layers[j - 1], Layer::Witness)
+        core::mem::replace(&mut self.layers[j - 1], Layer::Witness(None))
     }
 }
 

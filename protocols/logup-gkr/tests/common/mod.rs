@@ -76,9 +76,13 @@ impl Case {
     }
 
     pub fn prove<S: Suite>(&self) -> Result<Proof<S>, zkml_core::ProveError> {
+        self.prove_on::<S>(&Device::cpu())
+    }
+
+    pub fn prove_on<S: Suite>(&self, device: &Device) -> Result<Proof<S>, zkml_core::ProveError> {
         let mut transcript = ProverTranscript::<S>::new();
         transcript.absorb("commitment", &self.commitment());
-        let claims = LogupGkr.prove(&self.instance(), &self.witness, None, &mut transcript, &Device::cpu())?;
+        let claims = LogupGkr.prove(&self.instance(), &self.witness, None, &mut transcript, device)?;
         Ok((transcript.finish().0, claims))
     }
 

@@ -32,7 +32,7 @@ mod weights;
 use interpolate::Interpolation;
 use kernel::Pass;
 use resident::points_of;
-pub use resident::{Resident, Traced};
+pub use resident::{Resident, Traced, place};
 use weights::SuffixWeights;
 
 /// The polynomial `C` under the sum.
@@ -82,6 +82,9 @@ pub struct Proven<F> {
     pub claim: F,
 }
 
+/// A bound point, and the factors' values there.
+pub type Bound<F> = (Vec<F>, Vec<F>);
+
 /// Proves `weights.len()` rounds. Returns the bound point and the factors' values there.
 ///
 /// Factors have `2^n` values (shorter ones are padded with zeros). The message of a round is derived from the
@@ -93,7 +96,7 @@ pub fn prove_rounds<S: Suite, C: Composition<S::Challenge>>(
     claim: S::Challenge,
     transcript: &mut ProverTranscript<S>,
     device: &Device,
-) -> Result<(Vec<S::Challenge>, Vec<S::Challenge>), ProveError> {
+) -> Result<Bound<S::Challenge>, ProveError> {
     let factors = factors.into_iter().map(Into::into).collect();
     let proven = prove_scaled_rounds(composition, factors, weights, S::Challenge::ONE, claim, transcript, device)?;
     Ok((proven.point, proven.values))

@@ -38,8 +38,7 @@ impl<'d, S: Suite> Resident<'d, S> {
             return Ok(None);
         }
         let size = factors.len() << weights.len();
-        let session = device.for_step(Step::Rounds, S::DEVICE_FIELD, size);
-        let Some((session, field)) = session.zip(S::DEVICE_FIELD) else { return Ok(None) };
+        let Some((session, field)) = place::<S>(device, Step::Rounds, size) else { return Ok(None) };
         let upload = |factor: &Vector<S>| {
             let mut words = to_words::<S>(&factor.to_scalars());
             words.resize(field.words() << weights.len(), 0);
@@ -115,6 +114,11 @@ impl<'d, S: Suite> Resident<'d, S> {
         }
         Ok(factors)
     }
+}
+
+/// The accelerator for a step of this size, and the suite's challenge field on it; `None` if the host should do it.
+pub fn place<S: Suite>(device: &Device, step: Step, size: usize) -> Option<(&Session, FieldKind)> {
+    device.for_step(step, S::DEVICE_FIELD, size).zip(S::DEVICE_FIELD)
 }
 
 /// Where a composition of degree `count` is evaluated: 0 (or 1), then 2, 3, ….

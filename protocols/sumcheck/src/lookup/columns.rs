@@ -5,9 +5,9 @@ use std::sync::Arc;
 use p3_field::{ExtensionField, Field, PackedFieldExtension, PackedValue, PrimeCharacteristicRing};
 use rayon::prelude::*;
 use zkml_core::{Instance, ProveError, Suite, Witness, mle};
-use zkml_device::{Column, count, with_column};
+use zkml_device::{Column, DeviceError, Session, count, with_column};
 
-use super::{Fingerprint, Layout, lookup};
+use super::{Fingerprint, Layout, ResidentLeaves, lookup};
 
 /// The packed base field of a suite.
 type Packed<S> = <<S as Suite>::Base as Field>::Packing;
@@ -80,6 +80,11 @@ impl<'a> LeafColumns<'a> {
         Ok(Self { layout, tuples: tuples?, runs: runs.collect(), stacked: Vec::new() })
     }
 
+    /// Number of leaves with values.
+    pub fn leaves(&self) -> usize {
+        self.layout.leaves()
+    }
+
     /// Adds columns of one value per leaf, in leaf order. They are numbered after the tuples' columns; missing values
     /// count as zero.
     #[must_use]
@@ -94,6 +99,12 @@ impl<'a> LeafColumns<'a> {
             embed::<S>(stacked, first, out);
             return;
         }
+        self.copy(column, first, out, embed::<S>);
+    }
+
+    /// Copies a tuple column's values at leaves `first ..` to `out`, run by run: `copy` gets the tensor's column, the first
+    /// cell and the run.
+    fn copy<T>(&self, column: usize, first: usize, out: &mut [T], copy: impl Fn(&Column, usize, &mut [T])) {
         let blocks = self.layout.blocks();
         let mut index = blocks.partition_point(|b| b.start <= first).saturating_sub(1);
         let (mut leaf, mut rest) = (first, out);
@@ -103,13 +114,59 @@ impl<'a> LeafColumns<'a> {
             let skip = in_block & (run - 1);
             let (now, later) = rest.split_at_mut(rest.len().min(run - skip));
             let cell = runs.start(in_block >> runs.log_run) + skip;
-            embed::<S>(&self.tuples[block.tuple][column], cell, now);
+            copy(&self.tuples[block.tuple][column], cell, now);
             leaf += now.len();
             if leaf == block.start + block.block.cells() {
                 index += 1;
             }
             rest = later;
         }
+    }
+
+    /// The tuples' columns on a device, in leaf order. A tensor that is in this order already is sent at most once per
+    /// proof.
+    pub fn resident(&self, session: &Session) -> Result<ResidentLeaves, DeviceError> {
+        let whole = |column: usize| match &self.tuples[..] {
+            [tuple] if self.layout.blocks().len() == 1 => tuple.get(column),
+            _ => None,
+        };
+        let send = |column: usize| match whole(column) {
+            Some(tensor) => session.resident(tensor),
+            None => session.accelerator().upload_column(&self.gather(column)),
+        };
+        let columns = (0..self.layout.width()).map(send).collect::<Result<_, _>>()?;
+        Ok(ResidentLeaves::new(columns, self.layout))
+    }
+
+    /// A tuple column in leaf order, in the widest type of its tensors.
+    pub fn gather(&self, column: usize) -> Column {
+        let tensors = || self.tuples.iter().filter_map(|tuple| tuple.get(column));
+        let has = |kind: fn(&Column) -> bool| tensors().any(|tensor| kind(tensor));
+        if has(|c| matches!(c, Column::I64(_))) {
+            Column::I64(self.integers(column, |x| x))
+        } else if has(|c| matches!(c, Column::I32(_))) {
+            Column::I32(self.integers(column, |x| x as i32))
+        } else if has(|c| matches!(c, Column::I16(_))) {
+            Column::I16(self.integers(column, |x| x as i16))
+        } else {
+            Column::I8(self.integers(column, |x| x as i8))
+        }
+    }
+
+    fn integers<T: Copy + Default + Send>(&self, column: usize, narrow: impl Fn(i64) -> T + Sync) -> Vec<T> {
+        let mut out = vec![T::default(); self.layout.leaves()];
+        let run = |tensor: &Column, cell: usize, out: &mut [T]| {
+            #[allow(clippy::useless_conversion, reason = "the macro also expands to i64")]
+            {
+                with_column!(tensor, v => {
+                    let values = v.get(cell..).unwrap_or(&[]);
+                    out.iter_mut().zip(values).for_each(|(o, &x)| *o = narrow(i64::from(x)));
+                });
+            }
+        };
+        let piece = CHUNK * CHUNK;
+        out.par_chunks_mut(piece).enumerate().for_each(|(i, out)| self.copy(column, i * piece, out, run));
+        out
     }
 
     /// `constant + Σ coefficients[j] · column_j` for every leaf, packed; lanes after the last leaf hold `tail`.

@@ -20,6 +20,7 @@
 //! | witness leaves `(1, α - f(w_i))`, tail `(0, 1)` | [`LeafColumns`] | |
 //! | table leaves `(-m_j, α - f(t_j))` | [`table_leaves`] | |
 //! | roots sent and compared | [`write_roots`] | [`read_roots`] |
+//! | the trees, if the prover has a device that they are worth | [`ResidentTree`] | |
 //! | *tree reduction* | the protocol | the protocol |
 //! | witness leaf claim to claims on the tensors | [`prove_witness_leaves`] | [`verify_witness_leaves`] |
 //! | table leaf claim to a claim on the multiplicities | [`table_claim`] | [`verify_table_leaves`] |
@@ -42,6 +43,8 @@ mod tests;
 mod columns;
 #[cfg(feature = "prover")]
 mod multiplicities;
+#[cfg(feature = "prover")]
+mod resident;
 
 pub use close::{
     Fraction, LeafClaim, Roots, block_claims, check_roots, read_roots, table_claim, verify_table_leaves,
@@ -55,4 +58,6 @@ pub use fingerprint::Fingerprint;
 pub use layout::{Layout, LeafBlock, advice_specs, lookup};
 #[cfg(feature = "prover")]
 pub use multiplicities::{multiplicities, table_rows};
+#[cfg(feature = "prover")]
+pub use resident::{Level, ResidentLeaves, ResidentTree};
 pub use soundness::soundness;

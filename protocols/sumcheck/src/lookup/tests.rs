@@ -7,6 +7,7 @@ use zkml_core::{
     Bounds, Goldilocks, Instance, Program, ProveError, ProverTranscript, Relation, Residence, Shape, Suite, Table,
     TensorId, VerifierTranscript, Witness, mle,
 };
+use zkml_device::Column;
 
 use super::*;
 
@@ -67,6 +68,9 @@ fn leaves_hold_every_cell_once_in_aligned_blocks() {
             expected.extend(indices.iter().map(|&i| S::from_i64(values.get(i).unwrap())));
         }
         assert_eq!(expected.len(), layout.leaves());
+        let gathered = columns.gather(0);
+        assert_eq!(gathered.to_i64().into_iter().map(S::from_i64).collect::<Vec<_>>(), expected);
+        assert!(matches!(gathered, Column::I16(_)), "values below 2^12");
         for first in [0, 1, layout.leaves() / 3, layout.leaves() - 1] {
             let mut out = vec![<S as Suite>::Base::ZERO; layout.leaves() - first];
             columns.fill::<S>(0, first, &mut out);
