@@ -3,6 +3,8 @@
 #![allow(dead_code, unreachable_pub, reason = "every test file uses a part of it")]
 
 use p3_field::extension::{BinomialExtensionField, CubicTrinomialExtensionField};
+use std::sync::OnceLock;
+
 use p3_field::{ExtensionField, PrimeCharacteristicRing};
 use p3_goldilocks::Goldilocks;
 use zkml_device::expression::Trace;
@@ -40,6 +42,12 @@ pub fn devices(change: impl Fn(&mut Options)) -> Vec<Gpu> {
         device(&options)
     };
     preludes.into_iter().filter_map(with).collect()
+}
+
+/// The device with each prelude, opened once for all tests of a file: pipelines are compiled once.
+pub fn shared() -> &'static [Gpu] {
+    static DEVICES: OnceLock<Vec<Gpu>> = OnceLock::new();
+    DEVICES.get_or_init(|| devices(|_| {}))
 }
 
 /// A generator of test values (SplitMix64); failures print its seed.
@@ -129,6 +137,15 @@ pub fn expression(field: FieldKind, kind: usize, values: &mut Values) -> (Expres
 }
 
 pub const KINDS: usize = 5;
+
+/// The kinds that are tested over a field: all over one, and the most used over the others, since compiling dominates.
+pub fn kinds(field: FieldKind) -> &'static [usize] {
+    match field {
+        FieldKind::Goldilocks => &[0, 3],
+        FieldKind::Goldilocks2 => &[0, 1, 2, 3, 4],
+        FieldKind::Goldilocks3 => &[0, 1],
+    }
+}
 
 fn traced<E: ExtensionField<Goldilocks>>(kind: usize, values: &mut Values) -> (Expression, Vec<u64>) {
     let mut element = || E::from_basis_coefficients_fn(|_| Goldilocks::new(values.word()));
