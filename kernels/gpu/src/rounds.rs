@@ -208,7 +208,7 @@ impl Weights {
     fn new(field: FieldKind, round: &Round<'_>, pairs: usize) -> Result<Self, DeviceError> {
         let (outer, inner) = (round.outer.len() / field.words(), round.inner.len() / field.words());
         let block = pairs / outer.max(1);
-        if block * outer.max(1) != pairs || inner != 0 && inner != block {
+        if block * outer.max(1) != pairs || inner != 0 && !block.is_multiple_of(inner) {
             return Err(request("the weights do not have the lengths of the pairs"));
         }
         Ok(Self { outer, inner, block })

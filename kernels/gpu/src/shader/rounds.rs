@@ -100,9 +100,9 @@ const WEIGHT: &str = "        let place = first + x;
         var weight = e_one();
         if (outer != 0u) {
             weight = args_e(outer_at + (place / block) * DEGREE);
-            if (inner != 0u) { weight = e_mul(weight, args_e(inner_at + (place % block) * DEGREE)); }
+            if (inner != 0u) { weight = e_mul(weight, args_e(inner_at + (place % inner) * DEGREE)); }
         } else if (inner != 0u) {
-            weight = args_e(inner_at + place * DEGREE);
+            weight = args_e(inner_at + (place % inner) * DEGREE);
         }
 ";
 
