@@ -160,7 +160,8 @@ fn rounds(pair: &Pair<'_>, field: FieldKind, values: &mut Values, kind: usize, v
     for round in 0..last {
         let pairs = 1usize << (variables - round - 1);
         let outer = [0, 1 << (pairs.ilog2() / 2), pairs, 0][round % 4];
-        let inner = [0, pairs / outer.max(1), 0, pairs][round % 4];
+        let block = pairs / outer.max(1);
+        let inner = [0, block, 0, block.div_ceil(2), block][round % 5];
         let (outer, inner) = (values.words(field, outer), values.words(field, inner));
         let round = Round { bind: challenge.as_deref(), points, outer: &outer, inner: &inner };
         assert_words(&ours.round(round).unwrap(), &theirs.round(round).unwrap(), what);
