@@ -1,4 +1,4 @@
-//! A library with the symbols and signatures of ICICLE 3.7 to 4.0, as far as `zkml-icicle` uses them, that computes plainly on
+//! A library with the symbols and signatures of ICICLE 3.9 to 4.0, as far as `zkml-icicle` uses them, that computes plainly on
 //! the host. It serves for all of `libicicle_device`, `libicicle_field_goldilocks`, `libicicle_field_bn254` and
 //! `libicicle_curve_bn254`.
 //!

@@ -14,7 +14,7 @@ pub enum Unavailable {
     Platform,
     /// No library was found.
     #[error(
-        "ICICLE is not installed: no {library} in {}. Unpack a release from 3.7 to 4.x with its backend ({RELEASES}) into \
+        "ICICLE is not installed: no {library} in {}. Unpack a release from 3.9 to 4.x with its backend ({RELEASES}) into \
          /opt/icicle, or name its folder in ZKML_ICICLE_DIR",
         places.join(", ")
     )]
@@ -32,9 +32,9 @@ pub enum Unavailable {
         /// The loader's message.
         reason: String,
     },
-    /// A library has another interface than ICICLE 3.7 to 4.0.
+    /// A library has another interface than ICICLE 3.9 to 4.0.
     #[error(
-        "{library} does not export {symbol}: it is no ICICLE from 3.7 to 4.x, whose interface is known here ({RELEASES})"
+        "{library} does not export {symbol}: it is no ICICLE from 3.9 to 4.x, whose interface is used here ({RELEASES})"
     )]
     Symbol {
         /// The file.

@@ -85,7 +85,7 @@ macro_rules! table {
             fn resolve(library: &Library) -> Result<Self, Unavailable> {
                 Ok(Self {
                     $(
-                        // SAFETY: the types are those of ICICLE's headers from 3.7 to 4.0, whose names these are.
+                        // SAFETY: the types are those of ICICLE's headers from 3.9 to 4.0, whose names these are.
                         $field: unsafe { library.symbol($name)? },
                     )*
                 })
