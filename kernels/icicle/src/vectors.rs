@@ -99,16 +99,16 @@ impl Context<'_> {
     ) -> Result<(), Failure> {
         let rows = (outer.len() / 2).max(1);
         let block = v.len() / rows;
-        if block * rows != v.len() || inner.is_some_and(|inner| inner.len() != block) {
+        if block * rows != v.len() || inner.is_some_and(|inner| !block.is_multiple_of(inner.len())) {
             let inner = inner.map_or(0, Span::len);
             return Err(Failure::Misfit(format!("weights {rows} × {inner} for {} pairs", v.len())));
         }
         let scaled = if outer.is_empty() { v.clone() } else { self.scalar(Scalar::Mul, Scalars::Host(outer), v)? };
         let Some(inner) = inner else { return self.api.sum(Sums::Rows, &scaled, out) };
-        let columns = if rows == 1 {
+        let columns = if inner.len() == v.len() {
             scaled
         } else {
-            let columns = self.vector(block)?;
+            let columns = self.vector(inner.len())?;
             self.api.sum(Sums::Columns, &scaled, &columns)?;
             columns
         };

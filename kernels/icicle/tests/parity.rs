@@ -143,9 +143,10 @@ fn weights(which: usize, pairs: usize) -> (usize, usize) {
         1 => (pairs, 0),
         2 => (0, pairs),
         3 => (1, pairs),
+        4 => (0, pairs.div_ceil(4)),
         _ => {
             let outer = 1 << (pairs.ilog2() / 2);
-            (outer, if which == 4 { pairs / outer } else { 0 })
+            (outer, if which == 5 { pairs / outer } else { 0 })
         }
     }
 }
@@ -160,7 +161,7 @@ fn all_rounds(device: &dyn Accelerator, seed: u64, variables: u32, composition: 
     let mut rounds = device.sumcheck(request).expect("a sumcheck");
     let (mut answers, mut bind) = (Vec::new(), None::<Vec<u64>>);
     for round in 0..variables {
-        let (outer, inner) = weights(rng.random_range(0..6), 1 << (variables - 1 - round));
+        let (outer, inner) = weights(rng.random_range(0..7), 1 << (variables - 1 - round));
         let (outer, inner) = (words(rng, outer), words(rng, inner));
         let points = &points[..=rng.random_range(0..points.len())];
         let round = Round { bind: bind.as_deref(), points, outer: &outer, inner: &inner };
