@@ -281,7 +281,7 @@ fn requests_that_do_not_fit_are_refused() {
     misfit(start(3, Vec::new()).map(drop));
     misfit(start(1, Vec::new()).map(drop));
     misfit(start(4, vec![1, 2]).map(drop));
-    for (outer, inner) in [(3, 0), (4, 0), (1, 1), (2, 2), (0, 4)] {
+    for (outer, inner) in [(3, 0), (4, 0), (1, 3), (2, 2), (0, 4)] {
         let mut rounds = start(4, Vec::new()).expect("a sumcheck");
         let (outer, inner) = (vec![1; 2 * outer], vec![1; 2 * inner]);
         misfit(rounds.round(Round { bind: None, points: &[Point::At(0)], outer: &outer, inner: &inner }).map(drop));
