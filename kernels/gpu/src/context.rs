@@ -339,10 +339,10 @@ impl Context {
             lock(&self.activity).dispatches += dispatches.len() as u64;
             let Some(staging) = staging else { return Ok(Vec::new()) };
             let mut data = self.fetch(&staging, submitted)?;
-            if let (Some(clock), Some(ticks)) = (flush, data.get(after as usize..)) {
-                if let Some(seconds) = &mut lock(&self.activity).device_seconds {
-                    *seconds += clock.seconds(ticks);
-                }
+            if let (Some(clock), Some(ticks)) = (flush, data.get(after as usize..))
+                && let Some(seconds) = &mut lock(&self.activity).device_seconds
+            {
+                *seconds += clock.seconds(ticks);
             }
             data.truncate(bytes as usize);
             lock(&self.activity).downloaded += bytes;

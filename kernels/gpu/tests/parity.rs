@@ -84,7 +84,7 @@ fn integers_of_every_width_and_part() {
         for bytes in [1, 2, 4, 8] {
             let column = pair.column(&values.integers(bytes, 101));
             let weights = pair.upload(field, &values.words(field, 51));
-            let halves = column.map(|c| c.halves());
+            let halves = column.map(Buffer::halves);
             for (half, middle) in [(0, 50), (1, 51)] {
                 let results = [
                     pair.gpu.contract(&halves[0][half], [1, middle, 1], &weights[0]).unwrap(),
@@ -274,11 +274,11 @@ fn integer_einsums() {
             (_, column) => Column::I32(column.to_i64().iter().map(|&v| v as i32).collect()),
         };
         // A matrix product, a batched one with a transposed operand, a sum over two axes, a product without a sum.
-        let cases: [(Vec<usize>, Vec<usize>, Vec<Vec<usize>>, [usize; 2]); 4] = [
+        let cases = [
             (vec![9, 33], vec![70], vec![vec![70, 0, 1], vec![0, 1, 33]], [9 * 70, 70 * 33]),
             (vec![3, 4, 5], vec![6], vec![vec![24, 6, 0, 1], vec![30, 0, 6, 1]], [72, 90]),
             (vec![7], vec![4, 11], vec![vec![44, 11, 1], vec![0, 1, 4]], [308, 44]),
-            (vec![300, 4], vec![], vec![vec![4, 1], vec![0, 1]], [1200, 4]),
+            (vec![300, 4], Vec::<usize>::new(), vec![vec![4, 1], vec![0, 1]], [1200, 4]),
         ];
         for (index, (outer, inner, strides, lens)) in cases.iter().enumerate() {
             for widths in [[1, 1], [2, 1], [4, 2]] {

@@ -31,11 +31,9 @@ pub fn device(options: &Options) -> Option<Gpu> {
 /// The device with each prelude that the adapter has, with small changes to the options.
 pub fn devices(change: impl Fn(&mut Options)) -> Vec<Gpu> {
     let found = discover();
-    let best = found.iter().filter(|f| f.usable.is_ok());
-    let preludes = match best.clone().any(|f| f.int64) && best.clone().all(|f| f.int64) {
-        true => vec![Prelude::U64, Prelude::U32],
-        false => vec![Prelude::U32],
-    };
+    let mut usable = found.iter().filter(|f| f.usable.is_ok()).map(|f| f.int64).peekable();
+    let int64 = usable.peek().is_some() && usable.all(|int64| int64);
+    let preludes = if int64 { vec![Prelude::U64, Prelude::U32] } else { vec![Prelude::U32] };
     let with = |prelude| {
         let mut options = Options { prelude: Some(prelude), ..Options::default() };
         change(&mut options);
