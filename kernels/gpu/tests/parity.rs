@@ -303,3 +303,35 @@ fn integer_einsums() {
         ));
     }
 }
+
+#[test]
+fn threads_share_a_device() {
+    for gpu in shared() {
+        std::thread::scope(|scope| {
+            for seed in 20..24 {
+                scope.spawn(move || {
+                    let what = format!("prelude {}, seed {seed}", gpu.info().prelude);
+                    rounds(&Pair::new(gpu), FieldKind::Goldilocks2, &mut Values(seed), 0, 9, &what);
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn long_sums_of_small_integers_do_not_overflow() {
+    for gpu in shared() {
+        let (pair, len) = (Pair::new(gpu), 40_000);
+        for (column, split) in [
+            (Column::I8(vec![i8::MIN; len]), [1, len, 1]),
+            (Column::I16(vec![i16::MAX; 2 * len]), [1, len, 2]),
+            (Column::I16(vec![i16::MIN; len]), [1, len, 1]),
+        ] {
+            let cells = pair.column(&column);
+            let weights = pair.upload(FieldKind::Goldilocks, &vec![0xffff_ffff_0000_0000; len]);
+            let ours = gpu.contract(&cells[0], split, &weights[0]).unwrap();
+            let theirs = pair.reference.contract(&cells[1], split, &weights[1]).unwrap();
+            pair.same([&ours, &theirs], &format!("{split:?}, prelude {}", gpu.info().prelude));
+        }
+    }
+}
