@@ -143,7 +143,7 @@ fn rounds(pair: &Pair<'_>, field: FieldKind, values: &mut Values, kind: usize, v
     let what = &format!("composition {kind}, {variables} variables, {what}");
     let (expression, parameters) = expression(field, kind, values);
     let points = [Point::At(0), Point::At(1), Point::At(2), Point::At(5), Point::Infinity];
-    let points = &points[kind % 3..kind % 3 + 3];
+    let points = &points[kind % 3..][..if kind == 4 { 2 } else { 3 }];
     let factors: Vec<[Buffer; 2]> =
         (0..expression.factors()).map(|_| pair.upload(field, &values.words(field, 1 << variables))).collect();
     let start = |of: usize| Sumcheck {
@@ -174,7 +174,7 @@ fn rounds(pair: &Pair<'_>, field: FieldKind, values: &mut Values, kind: usize, v
 #[test]
 fn rounds_of_sumchecks() {
     everywhere(7, |pair, field, values, what| {
-        for &kind in kinds(field) {
+        for &kind in kinds(pair.gpu, field) {
             let sizes: &[usize] =
                 if kind == 0 { &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14] } else { &[1, 6, 10] };
             for &variables in sizes {
@@ -190,7 +190,7 @@ fn vectors_larger_than_a_binding_are_worked_on_in_parts() {
         let pair = Pair::new(&gpu);
         for field in FieldKind::ALL {
             let (values, what) = (&mut Values(8), &format!("{field:?}, prelude {}, seed 8", gpu.info().prelude));
-            for &kind in &kinds(field)[..2] {
+            for &kind in kinds(&gpu, field).iter().take(2) {
                 rounds(&pair, field, values, kind, 10, what);
             }
             for split in [[3, 700, 1], [2, 5, 300], [40, 3, 9], [1, 1, 1000]] {
@@ -231,7 +231,7 @@ fn vectors_larger_than_a_binding_are_worked_on_in_parts() {
 
 #[test]
 fn more_factors_than_bindings_are_put_together() {
-    for gpu in devices(|options| options.max_bindings = Some(8)) {
+    for gpu in devices(|options| options.max_bindings = Some(8)).into_iter().take(1) {
         let pair = Pair::new(&gpu);
         let what = &format!("prelude {}, seed 9", gpu.info().prelude);
         rounds(&pair, FieldKind::Goldilocks2, &mut Values(9), 4, 9, what);
@@ -252,9 +252,11 @@ fn more_factors_than_bindings_are_put_together() {
         };
         pair.same([&combined(&gpu, 0), &combined(&pair.reference, 1)], what);
     }
-    for gpu in devices(|options| (options.max_bindings, options.max_binding) = (Some(8), Some(2048))) {
+    for gpu in
+        devices(|options| (options.max_bindings, options.max_binding) = (Some(8), Some(2048))).into_iter().take(1)
+    {
         let (expression, parameters) = expression(FieldKind::Goldilocks2, 4, &mut Values(9));
-        let factors = (0..10).map(|_| gpu.upload(FieldKind::Goldilocks2, &vec![1; 2 << 10]).unwrap()).collect();
+        let factors = (0..7).map(|_| gpu.upload(FieldKind::Goldilocks2, &vec![1; 2 << 10]).unwrap()).collect();
         let request =
             Sumcheck { field: FieldKind::Goldilocks2, factors, expression, parameters, points: vec![Point::At(0)] };
         let refused = gpu.sumcheck(request).err().unwrap();
