@@ -12,7 +12,7 @@
 //! | `context`, `clock`, `buffer` | one open adapter: pipelines, submissions, waiting, errors; its clock; its memory |
 //! | `vectors`, `contract`, `rounds`, `einsum` | the verbs |
 //! | `selftest`, `host` | known answers, computed on the host |
-//! | [`breakeven`] | from which sizes on the adapter is faster than the host, measured once |
+//! | [`breakeven`], `measure` | from which sizes on the adapter is faster than the host, measured once |
 //!
 //! Where a vector is larger than the adapter's largest binding it is worked on in parts; where it is larger than the
 //! adapter's largest buffer the error is [`zkml_device::DeviceError::Limit`].
@@ -26,6 +26,7 @@ mod contract;
 mod einsum;
 mod gpu;
 mod host;
+mod measure;
 pub mod options;
 mod rounds;
 mod selftest;
