@@ -4,6 +4,21 @@
 //! [`zkml_device::Accelerator`]. A wrong result could not make a false statement provable, only an honest proof fail; the
 //! self-test finds drivers that miscompile, and the tests compare every verb with the host's results word by word.
 //!
+//! ```
+//! use zkml_device::{Accelerator, FieldKind};
+//! use zkml_gpu::Options;
+//!
+//! match zkml_gpu::open(&Options { break_even: Some(1 << 18), ..Options::from_env() }) {
+//!     Ok(gpu) => {
+//!         let table = gpu.eq_table(FieldKind::Goldilocks, &[2, 3], &[1])?;
+//!         let p = 0xffff_ffff_0000_0001;
+//!         assert_eq!(gpu.download(&table)?, [2, p - 3, p - 4, 6]);
+//!     }
+//!     Err(reason) => println!("{reason}"),
+//! }
+//! # Ok::<(), zkml_device::DeviceError>(())
+//! ```
+//!
 //! | module | holds |
 //! |---|---|
 //! | [`adapter`] | which adapters there are, and which is taken |

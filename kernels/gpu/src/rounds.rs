@@ -159,6 +159,18 @@ impl Running<'_> {
         Ok(self.sums.insert([partials, sums]).clone())
     }
 
+    /// The pairs in parts that fit their windows: first pair, number of pairs, number of workgroups before.
+    fn chunks(&self, layout: Layout, pairs: usize) -> Vec<(usize, usize, usize)> {
+        let fits = window_entries(self.context, self.field.bytes());
+        let mut before = 0;
+        let mut chunk = |(first, count)| {
+            let groups = before;
+            before += self.context.groups(count) as usize;
+            (first, count, groups)
+        };
+        parts(pairs, if layout == Layout::Halves { fits } else { pairs }).map(&mut chunk).collect()
+    }
+
     /// Evaluates, binding first in the same kernel if there is a challenge, and reads the sums.
     fn evaluate(
         &mut self,
@@ -170,14 +182,7 @@ impl Running<'_> {
         let pairs = self.len / if challenge.is_some() { 4 } else { 2 };
         let sums = round.points.len() * self.expression.outputs().len();
         let weights = Weights::new(self.field, round, pairs)?;
-        let most = if layout == Layout::Halves { window_entries(context, self.field.bytes()) } else { pairs };
-        let chunks: Vec<(usize, usize, usize)> = parts(pairs, most)
-            .scan(0, |before, (first, count)| {
-                let groups = *before;
-                *before += context.groups(count) as usize;
-                Some((first, count, groups))
-            })
-            .collect();
+        let chunks = self.chunks(layout, pairs);
         let total: usize = chunks.iter().map(|&(_, count, _)| context.groups(count) as usize).sum();
         let [partials, out] = self.room(total * sums, sums)?;
         let (all_partials, base) = partials.window(context, 0, total * sums);
