@@ -1,8 +1,9 @@
 //! One open adapter: pipelines, submissions, waiting, and what can go wrong with them.
 //!
 //! Every call into wgpu is made inside [`Context::guard`], which turns out-of-memory, validation and shader errors into
-//! [`DeviceError`]s. Every wait has the time limit of the options. A device that was lost, or that did not answer in time,
-//! stays lost: all later calls say so at once.
+//! [`DeviceError`]s. Every wait has the time limit of the options, but a driver's own calls have none: Mesa's lavapipe, for
+//! example, accepts no further submission while a long one runs. A device that was lost, or that did not answer in time, stays
+//! lost: all later calls say so at once.
 
 use core::time::Duration;
 use std::collections::HashMap;
@@ -225,7 +226,7 @@ impl Context {
                 if bytes.len() > PIECE {
                     let submitted = self.queue.submit([]);
                     if index % 8 == 7 {
-                        self.wait(submitted)?;
+                        self.wait(Some(submitted))?;
                     }
                 }
             }
@@ -430,7 +431,7 @@ impl Context {
         let start = Instant::now();
         let (tell, told) = std::sync::mpsc::channel();
         staging.map_async(wgpu::MapMode::Read, ..bytes, move |result| drop(tell.send(result)));
-        self.wait(submitted)?;
+        self.wait(Some(submitted))?;
         let invalid = |e: &dyn core::fmt::Display| DeviceError::Invalid(format!("reading back: {e}"));
         match told.try_recv() {
             Ok(result) => result.map_err(|e| invalid(&e))?,
@@ -442,10 +443,11 @@ impl Context {
         Ok(data)
     }
 
-    /// Waits until a submission is done. wgpu panics if the device is lost meanwhile: that is caught here.
-    fn wait(&self, submitted: wgpu::SubmissionIndex) -> Result<(), DeviceError> {
+    /// Waits until a submission is done, the last one unless one is named. wgpu panics if the device is lost meanwhile: that
+    /// is caught here.
+    fn wait(&self, submitted: Option<wgpu::SubmissionIndex>) -> Result<(), DeviceError> {
         let timeout = *lock(&self.timeout);
-        let poll = || self.device.poll(PollType::Wait { submission_index: Some(submitted), timeout: Some(timeout) });
+        let poll = || self.device.poll(PollType::Wait { submission_index: submitted, timeout: Some(timeout) });
         match catch_unwind(AssertUnwindSafe(poll)) {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(PollError::Timeout)) => {
@@ -458,6 +460,16 @@ impl Context {
                 let reason = lock(&self.lost).get_or_insert("while waiting for it".to_owned()).clone();
                 Err(DeviceError::Lost(reason))
             }
+        }
+    }
+}
+
+impl Drop for Context {
+    /// wgpu waits without a limit for the work of a queue that goes away. The queue of a device that does not answer is kept
+    /// instead, with its memory, until the process ends.
+    fn drop(&mut self) {
+        if self.alive().and_then(|()| self.wait(None)).is_err() {
+            core::mem::forget(self.queue.clone());
         }
     }
 }

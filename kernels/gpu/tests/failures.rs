@@ -3,6 +3,7 @@
 mod common;
 
 use core::time::Duration;
+use std::time::Instant;
 
 use common::{Values, device, expression, shared};
 use zkml_device::{Accelerator, Column, DeviceError, FieldKind, Numerators, Point, Round, Sumcheck};
@@ -52,7 +53,9 @@ fn a_prelude_that_miscomputes_or_does_not_compile_is_given_up() {
         for fault in [Fault::WrongProduct(Prelude::U64), Fault::NoShader(Prelude::U64)] {
             let gpu = open(&Options { fault: Some(fault), ..Options::default() }).unwrap();
             assert_eq!(gpu.info().prelude, "u32", "{fault:?}");
-            assert!(gpu.info().notes[0].starts_with("the prelude u64 was given up"), "{:?}", gpu.info().notes);
+            let note = &gpu.info().notes[0];
+            assert!(note.starts_with("the prelude u64 was given up"), "{note}");
+            assert_eq!(note.contains("f_mul"), fault == Fault::NoShader(Prelude::U64), "the compiler's reason: {note}");
             let point = Values(1).words(FIELD, 3);
             assert!(gpu.eq_table(FIELD, &point, &[1, 0]).is_ok());
         }
@@ -93,6 +96,24 @@ fn a_silent_device_is_given_up_after_the_time_out() {
     let table = gpu.eq_table(FIELD, &point, &[1, 0]).unwrap();
     assert_eq!(gpu.download(&table), Err(DeviceError::Timeout { seconds: 0 }));
     assert!(matches!(gpu.upload(FIELD, &[1, 2]), Err(DeviceError::Lost(_))));
+}
+
+/// The work goes on while its owner gives up: neither the time-out nor the end of the device wait for it.
+#[test]
+fn a_busy_device_does_not_hold_up_its_owner() {
+    let Some(gpu) = device(&Options::default()) else { return };
+    if !gpu.info().software {
+        println!("SKIPPED: how long a GPU takes is not known");
+        return;
+    }
+    let (count, times) = (1 << 14, 1 << 12);
+    let seconds = gpu.time_products(FIELD, count, times).unwrap();
+    gpu.set_timeout(Duration::from_millis(100));
+    let start = Instant::now();
+    let busy = gpu.time_products(FIELD, count, (4.0 / seconds * times as f64) as usize);
+    assert_eq!(busy, Err(DeviceError::Timeout { seconds: 0 }));
+    drop(gpu);
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
 }
 
 #[test]

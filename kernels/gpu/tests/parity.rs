@@ -194,7 +194,7 @@ fn vectors_larger_than_a_binding_are_worked_on_in_parts() {
             for &kind in kinds(&gpu, field).iter().take(2) {
                 rounds(&pair, field, values, kind, 10, what);
             }
-            for split in [[3, 700, 1], [2, 5, 300], [40, 3, 9], [1, 1, 1000]] {
+            for split in [[3, 700, 1], [2, 5, 300], [40, 3, 9], [1, 1, 1000], [1, 700, 2]] {
                 let cells = pair.column(&values.integers(4, split.iter().product()));
                 let weights = pair.upload(field, &values.words(field, split[1]));
                 let ours = gpu.contract(&cells[0], split, &weights[0]).unwrap();
