@@ -109,7 +109,8 @@ impl Session {
         }
     }
 
-    fn leave(&self, reason: &str) {
+    /// Notes why a step is left to the host.
+    pub fn leave(&self, reason: &str) {
         let mut left = lock(&self.left);
         if !left.iter().any(|r| r == reason) {
             tracing::warn!(device = self.accelerator.info().id, "left to the host: {reason}");

@@ -39,12 +39,13 @@ pub struct Expression {
 }
 
 impl Expression {
-    /// Traces `body`, a function of `factors` values. Returns the expression and its parameters' values.
+    /// Traces `body`, a function of `factors` values. Returns the expression and its parameters' values. A body may trace
+    /// others, and computes on the thread that it is called on.
     pub fn trace<F: Field>(factors: usize, body: impl FnOnce(&[Trace<F>]) -> Vec<Trace<F>>) -> (Self, Vec<F>) {
-        TAPE.with_borrow_mut(|tape| *tape = Tape::new());
+        let outer = TAPE.replace(Tape::new());
         let inputs: Vec<Trace<F>> = (0..factors).map(|i| Trace::push(Node::Factor(i))).collect();
         let outputs: Vec<usize> = body(&inputs).into_iter().map(|t| t.node as usize).collect();
-        let tape = TAPE.take();
+        let tape = TAPE.replace(outer);
         let parameters: Vec<F> = tape.parameters.iter().filter_map(|p| p.downcast_ref().copied()).collect();
         (Self { nodes: tape.nodes, outputs, factors, parameters: parameters.len() }, parameters)
     }
@@ -239,5 +240,21 @@ mod tests {
         let (again, other) = Expression::trace(4, |x: &[Trace<E>]| gate(x, value(5)));
         assert_eq!(again, expression);
         assert_ne!(other, parameters);
+    }
+
+    #[test]
+    fn traces_nest() {
+        let lambda = E::from(Goldilocks::from_u64(77));
+        let (alone, _) = Expression::trace(4, |x: &[Trace<E>]| gate(x, lambda));
+        let mut inner = Expression::default();
+        let (outer, parameters) = Expression::trace(4, |x: &[Trace<E>]| {
+            let first = x[3] * lambda;
+            inner = Expression::trace(4, |y: &[Trace<Goldilocks>]| vec![y[0] * Goldilocks::from_u64(5)]).0;
+            vec![first + gate(x, lambda.square())[0]]
+        });
+        assert_eq!((inner.parameters(), outer.parameters(), alone.parameters()), (1, 2, 1));
+        let factors: Vec<E> = (2..6).map(|i| E::from(Goldilocks::from_u64(i * i))).collect();
+        let expected = factors[3] * lambda + gate(&factors, lambda.square())[0];
+        assert_eq!(outer.evaluate(&factors, &parameters), [expected]);
     }
 }

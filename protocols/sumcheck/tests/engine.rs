@@ -162,6 +162,16 @@ fn same_bytes_on_extreme_values() {
 }
 
 #[test]
+fn same_bytes_at_high_degrees() {
+    let mut rng = StdRng::seed_from_u64(SEED + 2);
+    for degree in [17, 255, 256, 258] {
+        let weights = weights::<Goldilocks>(&mut rng, 2, 4);
+        let factors = vec![(0..4).map(|_| random::<Goldilocks>(&mut rng)).collect()];
+        agree::<Goldilocks, _>(&Power(degree), &factors, &weights, &format!("degree {degree}"));
+    }
+}
+
+#[test]
 fn same_bytes_where_threads_and_two_tables_are_used() {
     let mut rng = StdRng::seed_from_u64(SEED + 1);
     for n in [11, 12, 13] {

@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use zkml_core::{LayerProver, ProveError, Slot, Suite};
 use zkml_device::reference::Reference;
-use zkml_device::{Device, count};
+use zkml_device::{Accelerator, Device, count};
 
 use crate::cases::{self, Case};
 use crate::driver::{Proof, Setup, Side, Verdict, prove, prove_on, verify};
@@ -23,6 +23,9 @@ const MAX_FLIPS: usize = 400;
 
 /// Random relations that are proven on a device.
 const DEVICE_CASES: usize = 12;
+
+/// Sizes from which on further devices are used, so that rounds and trees are begun there and ended on the host.
+const BREAK_EVEN: [usize; 2] = [20, 150];
 
 /// The protocol announces exactly the slots that it is tested for.
 pub fn advertised_slots<S: Suite>(protocol: &dyn LayerProver<S>, slots: &[Slot]) -> Result<(), Failure> {
@@ -178,9 +181,13 @@ pub fn devices<S: Suite>(protocol: &dyn LayerProver<S>, slot: Slot) -> Result<()
             prove_on(protocol, Side::honest(&setup), &setup.witness, &Device::accelerated(Arc::clone(device) as Arc<_>))
         };
         let device = Arc::new(Reference::new(1));
-        let proof = on(&device).map_err(|e| Failure::new(format!("{}: {e}", case.name)))?;
-        if proof.bytes != expected.bytes || proof.claims != expected.claims {
-            return Err(Failure::new(format!("{}: the proof depends on the device", case.name)));
+        let from = BREAK_EVEN.map(|size| Arc::new(Reference::new(size)));
+        for device in from.iter().chain([&device]) {
+            let proof = on(device).map_err(|e| Failure::new(format!("{}: {e}", case.name)))?;
+            if proof.bytes != expected.bytes || proof.claims != expected.claims {
+                let size = device.info().break_even.rounds;
+                return Err(Failure::new(format!("{}: the proof depends on the device, from {size:?} on", case.name)));
+            }
         }
         calls += device.calls();
         for fails_at in [0, 1, device.calls() / 2, device.calls().saturating_sub(1)] {

@@ -116,6 +116,8 @@ pub fn prove_scaled_rounds<S: Suite, C: Composition<S::Challenge>>(
     let interpolation = Interpolation::<S>::new(degree);
     let mut messages = Messages { interpolation, scale, claim, point: Vec::with_capacity(weights.len()), transcript };
     let body = |values: &[Traced<S::Challenge>]| vec![composition.evaluate(values)];
+    // Devices evaluate at integers of 8 bits.
+    let device = if u8::try_from(degree).is_ok() { device } else { &Device::cpu() };
     if let Some(mut resident) = Resident::upload(&factors, body, &points_of(false, degree), weights, device)? {
         for &weight in weights {
             if !resident.goes_on() {

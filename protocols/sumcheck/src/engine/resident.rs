@@ -121,7 +121,7 @@ pub fn place<S: Suite>(device: &Device, step: Step, size: usize) -> Option<(&Ses
     device.for_step(step, S::DEVICE_FIELD, size).zip(S::DEVICE_FIELD)
 }
 
-/// Where a composition of degree `count` is evaluated: 0 (or 1), then 2, 3, ….
+/// Where a composition of degree `count`, at most 255, is evaluated: 0 (or 1), then 2, 3, ….
 pub(super) fn points_of(at_one: bool, count: usize) -> Vec<Point> {
     let rest = (2..=count).map(|t| Point::At(t as u8));
     core::iter::once(Point::At(u8::from(at_one))).chain(rest).take(count).collect()

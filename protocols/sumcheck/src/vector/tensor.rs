@@ -181,7 +181,11 @@ fn contract_there<S: Suite>(
     let mut words = to_words::<S>(weights);
     words.resize(split[1] * field.words(), 0);
     let weights = device.upload(field, &words)?;
-    from_words::<S>(&device.download(&device.contract(&session.resident(column)?, split, &weights)?)?)
+    let sums = from_words::<S>(&device.download(&device.contract(&session.resident(column)?, split, &weights)?)?)?;
+    if sums.len() != split[0] * split[2] {
+        return Err(DeviceError::Invalid("a contraction has another length".to_owned()));
+    }
+    Ok(sums)
 }
 
 /// Position of the longest of some axes, the first one among equals.
