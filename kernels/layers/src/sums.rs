@@ -21,8 +21,8 @@ pub(crate) struct Strides {
 }
 
 impl Recorder<'_> {
-    /// The sums from the device, or `None` if the host should compute them: too few, too large, or a device that fails, which
-    /// is announced. `weight` is recorded already.
+    /// The sums from the device, or `None` if the host should compute them: too few, too large, or a device that fails or
+    /// answers what cannot be, which is noted. `weight` is recorded already.
     pub(crate) fn sums_on_device(
         &self,
         input: impl FnOnce() -> Vec<i64>,
@@ -36,10 +36,15 @@ impl Recorder<'_> {
             let device = session.accelerator();
             let operands = [device.upload_column(&Column::with_bounds(input(), 0, 0))?, session.resident(weight)?];
             let Strides { outer, inner, operands: strides, largest } = strides;
-            device.einsum(&IntegerEinsum { operands: &operands, outer, inner, strides, largest: *largest })
+            let sums =
+                device.einsum(&IntegerEinsum { operands: &operands, outer, inner, strides, largest: *largest })?;
+            if sums.len() != outer.iter().product::<usize>() || sums.iter().any(|sum| sum.unsigned_abs() > *largest) {
+                return Err(DeviceError::Invalid("sums of integers are too many, too few or too large".to_owned()));
+            }
+            Ok(sums)
         };
         session.unless_refused(compute()).unwrap_or_else(|error: DeviceError| {
-            tracing::warn!("the host computes a layer: {error}");
+            session.leave(&format!("the sums of a layer: {error}"));
             None
         })
     }

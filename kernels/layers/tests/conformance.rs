@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use zkml_commitment::CommittedSuite;
 use zkml_core::{Bn254, Goldilocks, Program, ProtocolSet, Residence, Shape, Slot, Suite, TensorId, Witness};
-use zkml_device::Device;
 use zkml_device::reference::Reference;
+use zkml_device::{Accelerator, Activity, Buffer, Column, Device, DeviceError, DeviceInfo, FieldKind, IntegerEinsum};
 use zkml_layers::{KERNELS, LayerSpec, Lowered, MatMul, NetworkSpec, lower};
 use zkml_model::{Assignment, Plan, ProvingKey, Statement, public_bytes};
 use zkml_registry::Registry;
@@ -104,10 +104,69 @@ fn a_device_changes_neither_tensors_nor_proofs() {
                 let proof = zkml_model::prove(&key, &witness, &device).unwrap();
                 assert!(proof.bytes == host.bytes, "{} by {einsum} and {lookup}, failing: {failing}", small.name);
                 assert_eq!(proof.fallback.is_some(), failing && calls > 0, "{}", small.name);
+                let left = device.left_to_the_host();
+                assert!(failing || left.is_empty(), "{}: {left:?}", small.name);
                 calls = reference.calls();
             }
         }
     }
+}
+
+type Change = fn(&mut Vec<i64>);
+
+/// The reference, whose sums are changed.
+#[derive(Debug)]
+struct Wrong(Reference, Change);
+
+impl Accelerator for Wrong {
+    fn info(&self) -> &DeviceInfo {
+        self.0.info()
+    }
+    fn activity(&self) -> Activity {
+        self.0.activity()
+    }
+    fn upload(&self, field: FieldKind, words: &[u64]) -> Result<Buffer, DeviceError> {
+        self.0.upload(field, words)
+    }
+    fn upload_column(&self, column: &Column) -> Result<Buffer, DeviceError> {
+        self.0.upload_column(column)
+    }
+    fn download(&self, buffer: &Buffer) -> Result<Vec<u64>, DeviceError> {
+        self.0.download(buffer)
+    }
+    fn einsum(&self, request: &IntegerEinsum<'_>) -> Result<Vec<i64>, DeviceError> {
+        let mut sums = self.0.einsum(request)?;
+        (self.1)(&mut sums);
+        Ok(sums)
+    }
+}
+
+/// A device whose sums cannot be right is noted, and the sums are the host's.
+#[test]
+fn sums_that_cannot_be_are_computed_again() {
+    let changes: [Change; 5] = [
+        |sums| sums.truncate(sums.len() - 1),
+        |sums| sums.push(0),
+        |sums| sums.clear(),
+        |sums| sums[0] = i64::MIN,
+        |sums| *sums.last_mut().unwrap() = i64::MAX,
+    ];
+    let mut noted = 0;
+    for small in networks() {
+        let lowered = lower(&small.spec).unwrap();
+        let input = lowered.input_quantisation.quantise(small.spec.sample.as_ref().unwrap());
+        let expected = lowered.forward(&input).unwrap();
+        for change in changes {
+            let device = Device::accelerated(Arc::new(Wrong(Reference::new(1), change)));
+            let witness = lowered.forward_on(&input, &device).unwrap();
+            for tensor in (0..lowered.program.tensors().len()).map(TensorId) {
+                assert_eq!(witness.get(tensor), expected.get(tensor), "{}: {tensor:?}", small.name);
+            }
+            assert_eq!(device.left_to_the_host().is_empty(), device.activity().dispatches == 0, "{}", small.name);
+            noted += device.left_to_the_host().len();
+        }
+    }
+    assert!(noted > 0);
 }
 
 /// One cell of one tensor is changed at a time: weights, activations, remainders, the public answer.
