@@ -182,7 +182,8 @@ const GPU_HELP: &str = "
   On the device: sumcheck rounds, partial evaluations, fraction trees, the sums of products of the forward pass.
 
   prelude      how 64-bit arithmetic is done: `u64` natively, `u32` in halves. A known-answer test runs at every start; a
-               prelude that fails it is given up for the next, and the last resort is the host. ZKML_GPU_PRELUDE forces one.
+               prelude that fails it is given up for the next, and an adapter that fails it with all is refused.
+               ZKML_GPU_PRELUDE forces one.
   limits       a vector above the adapter's largest binding is split; one above its largest buffer is an error.
   break-even   a step below this size runs on the host. Measured once per adapter and kept in the user's cache folder;
                ZKML_GPU_BREAK_EVEN=N sets it. A software adapter is never faster: it has a fixed size, for tests.
@@ -191,7 +192,8 @@ const GPU_HELP: &str = "
   adapter      ZKML_GPU_ADAPTER=NAME chooses one by a part of its name.";
 
 const ICICLE_HELP: &str = "
-  On the device: sumcheck rounds over the suite `goldilocks`, by ICICLE's vector operations, with our own transcript.
+  On the device, over the suite `goldilocks`: sumcheck rounds, partial evaluations and fraction trees, by ICICLE's vector
+  operations, with our own transcript.
   ICICLE_INSTALL_DIR or ZKML_ICICLE_DIR names its folder; ZKML_ICICLE_DEVICE (CUDA, METAL, VULKAN, CPU) its device.
   The CUDA, Metal and Vulkan backends of ICICLE are closed source and ask a licence server.";
 

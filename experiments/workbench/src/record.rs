@@ -147,7 +147,7 @@ pub(crate) struct DeviceRecord {
     pub(crate) activity: Activity,
     /// Reasons for which steps were left to the host.
     pub(crate) left_to_the_host: Vec<String>,
-    /// Why the host made the whole proof, if it did.
+    /// Why the host made a whole proof, the first that it made, if there is one.
     pub(crate) fallback: Option<String>,
     /// Forward pass and proof on the host alone, made once to compare the bytes.
     pub(crate) host: Time,

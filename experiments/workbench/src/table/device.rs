@@ -25,7 +25,7 @@ fn prove(measured: &Measured) -> f64 {
 fn line(label: &str, record: &DeviceRecord, prove: f64) -> String {
     let DeviceRecord { info, activity, left_to_the_host, fallback, host, opened } = record;
     if let Some(reason) = fallback {
-        return format!("{} {label}: the host made the last proof: {reason}", info.id);
+        return format!("{} {label}: the host made a proof: {reason}", info.id);
     }
     let clock = activity.device_seconds.map_or_else(String::new, |s| format!(", computing {}", millis(s)));
     let left: String = left_to_the_host.iter().map(|reason| format!("\n  left to the host: {reason}")).collect();
