@@ -114,12 +114,18 @@ fn store(file: &Path, kept: &Kept) -> std::io::Result<()> {
     fs::rename(&beside, file)
 }
 
+/// Seconds of one step at a size of `2^bits`, the best of three: on the adapter, and by the host's plain loops.
+#[doc(hidden)]
+pub fn compare(gpu: &Gpu, step: Step, bits: u32) -> Result<[f64; 2], DeviceError> {
+    Ok([best(|| on_device(gpu, step, bits))?, best(|| Ok(on_host(step, bits)))?])
+}
+
 /// Measures every step.
 fn measure(gpu: &Gpu, sizes: &[u32]) -> Result<BreakEven, DeviceError> {
     let of = |step: Step| -> Result<Option<usize>, DeviceError> {
         let mut first = None;
         for &bits in sizes {
-            let (device, host) = (best(|| on_device(gpu, step, bits))?, best(|| Ok(on_host(step, bits)))?);
+            let [device, host] = compare(gpu, step, bits)?;
             tracing::debug!(step = step.name(), bits, device, host, "break-even");
             first = if device < host { first.or(Some(1 << bits)) } else { None };
         }
