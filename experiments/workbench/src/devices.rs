@@ -170,12 +170,12 @@ pub(crate) fn describe(name: &str, about: &str) -> String {
         ICICLE => text.push_str(ICICLE_HELP),
         _ => return text,
     }
-    match open(name) {
-        Ok(Some(device)) => text.push_str(&opened(device.info())),
-        Ok(None) => {}
-        Err(reason) => text.push_str(&format!("\n\non this machine\n  not usable: {reason}")),
-    }
-    text
+    let here = match open(name) {
+        Ok(Some(device)) => opened(device.info()),
+        Ok(None) => String::new(),
+        Err(reason) => format!("\n\non this machine\n  not usable: {reason}"),
+    };
+    text + &here
 }
 
 const GPU_HELP: &str = "
@@ -204,7 +204,7 @@ fn opened(info: &DeviceInfo) -> String {
     let fields: Vec<String> = info.fields.iter().map(|f| format!("{f:?}")).collect();
     let software =
         if info.software { "\n  warning      a software adapter: its times say nothing about a GPU" } else { "" };
-    let notes: String = info.notes.iter().map(|note| format!("\n  note         {note}")).collect();
+    let notes = info.notes.iter().map(|note| format!("\n  note         {note}")).collect::<Vec<_>>().concat();
     format!(
         "\n\non this machine\n  adapter      {}\n  prelude      {}\n  fields       {}\n  limits       bindings up to {}, buffers up \
          to {}\n  break-even   elements: {} ({}){software}{notes}",

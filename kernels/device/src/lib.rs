@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`column`] | integers as small as their bounds allow |
+//! | [`mod@column`] | integers as small as their bounds allow |
 //! | [`device`] | the choice of a proof: the host, or an accelerator beside it |
 //! | [`accelerator`] | the verbs of an accelerator, one object-safe trait |
 //! | [`expression`] | a composition as data, for kernels generated from the code that the host runs |

@@ -21,6 +21,9 @@ const INNER_VARIABLES: usize = 10;
 /// Registers handled by one task of a pass over the whole vector.
 const TASK: usize = 1 << 10;
 
+/// A point, and the stacked polynomial's value there.
+type Merged<F> = (Vec<F>, F);
+
 /// A register of committed cells.
 type Cells<S> = <<S as Suite>::Base as Field>::Packing;
 
@@ -146,7 +149,7 @@ pub(crate) fn prove<S: Suite>(
     claim: S::Challenge,
     transcript: &mut ProverTranscript<S>,
     device: &Device,
-) -> Result<Option<(Vec<S::Challenge>, S::Challenge)>, ProveError> {
+) -> Result<Option<Merged<S::Challenge>>, ProveError> {
     let cells = Cells::<S>::pack_slice(stacked);
     let weights = weights::<S>(stacking, terms, powers);
     let [at_zero, at_one, leading] = first_sums::<S>(cells, &weights);
