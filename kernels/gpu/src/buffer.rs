@@ -71,7 +71,7 @@ impl Context {
     /// A new vector.
     pub(crate) fn vector(&self, what: &str, contents: Contents, len: usize) -> Result<(Buffer, Vector), DeviceError> {
         let entry = entry_bytes(contents);
-        let bytes = (len as u64).checked_mul(entry as u64).unwrap_or(u64::MAX);
+        let bytes = (len as u64).saturating_mul(entry as u64);
         let buffer = self.allocate(what, bytes)?;
         let storage = Storage { buffer: buffer.clone(), owner: self.id };
         Ok((Buffer::new(contents, len, Arc::new(storage)), Vector { buffer, entry, start: 0, len }))

@@ -95,10 +95,13 @@ pub(crate) struct Context {
     uncaught: Arc<Mutex<Option<DeviceError>>>,
     pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
     clock: Option<Clock>,
-    /// Held while something is submitted and waited for.
-    line: Mutex<()>,
+    /// Held while something is submitted and waited for; the buffer that short answers are read through.
+    line: Mutex<Option<wgpu::Buffer>>,
     activity: Mutex<Activity>,
 }
+
+/// Bytes of an answer for which no buffer of its own is made.
+const SHORT: u64 = 1 << 16;
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
@@ -318,7 +321,7 @@ impl Context {
 
     fn submit(&self, dispatches: &[Dispatch], read: Option<(&wgpu::Buffer, u64, u64)>) -> Result<Vec<u8>, DeviceError> {
         self.guard(|| {
-            let _line = lock(&self.line);
+            let mut line = lock(&self.line);
             let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             self.encode(&mut encoder, dispatches);
             let bytes = read.map_or(0, |(_, _, bytes)| bytes);
@@ -326,7 +329,12 @@ impl Context {
             let ticks = flush.map_or(0, Clock::bytes);
             let after = bytes.next_multiple_of(8);
             let staging = (bytes + ticks > 0).then(|| {
-                let staging = self.create(after + ticks, BufferUsages::MAP_READ | BufferUsages::COPY_DST);
+                let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
+                let staging = if after + ticks > SHORT {
+                    self.create(after + ticks, usage)
+                } else {
+                    line.get_or_insert_with(|| self.create(SHORT, usage)).clone()
+                };
                 if let Some((from, offset, bytes)) = read {
                     encoder.copy_buffer_to_buffer(from, offset, &staging, 0, bytes);
                 }
@@ -338,11 +346,11 @@ impl Context {
             let submitted = self.queue.submit([encoder.finish()]);
             lock(&self.activity).dispatches += dispatches.len() as u64;
             let Some(staging) = staging else { return Ok(Vec::new()) };
-            let mut data = self.fetch(&staging, submitted)?;
-            if let (Some(clock), Some(ticks)) = (flush, data.get(after as usize..)) {
-                if let Some(seconds) = &mut lock(&self.activity).device_seconds {
-                    *seconds += clock.seconds(ticks);
-                }
+            let mut data = self.fetch(&staging, after + ticks, submitted)?;
+            if let (Some(clock), Some(ticks)) = (flush, data.get(after as usize..))
+                && let Some(seconds) = &mut lock(&self.activity).device_seconds
+            {
+                *seconds += clock.seconds(ticks);
             }
             data.truncate(bytes as usize);
             lock(&self.activity).downloaded += bytes;
@@ -412,18 +420,23 @@ impl Context {
         })
     }
 
-    /// The whole of a staging buffer, when the submission is done.
-    fn fetch(&self, staging: &wgpu::Buffer, submitted: wgpu::SubmissionIndex) -> Result<Vec<u8>, DeviceError> {
+    /// The first bytes of a staging buffer, when the submission is done.
+    fn fetch(
+        &self,
+        staging: &wgpu::Buffer,
+        bytes: u64,
+        submitted: wgpu::SubmissionIndex,
+    ) -> Result<Vec<u8>, DeviceError> {
         let start = Instant::now();
         let (tell, told) = std::sync::mpsc::channel();
-        staging.map_async(wgpu::MapMode::Read, .., move |result| drop(tell.send(result)));
+        staging.map_async(wgpu::MapMode::Read, ..bytes, move |result| drop(tell.send(result)));
         self.wait(submitted)?;
         let invalid = |e: &dyn core::fmt::Display| DeviceError::Invalid(format!("reading back: {e}"));
         match told.try_recv() {
             Ok(result) => result.map_err(|e| invalid(&e))?,
             Err(_) => return Err(DeviceError::Invalid("reading back: no answer to a mapping".to_owned())),
         }
-        let data = staging.get_mapped_range(..).map_err(|e| invalid(&e))?.to_vec();
+        let data = staging.get_mapped_range(..bytes).map_err(|e| invalid(&e))?.to_vec();
         staging.unmap();
         lock(&self.activity).wait_seconds += start.elapsed().as_secs_f64();
         Ok(data)

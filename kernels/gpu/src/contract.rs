@@ -135,7 +135,7 @@ mod tests {
             for (cells, weights, outputs) in [(1000, 1000, 1000), (16, 1000, 4), (7, 3, 1000), (50, 50, 3)] {
                 let blocks = blocks(shape, cells, weights, outputs);
                 let volume: usize = blocks.iter().map(|b| b.rows.1 * b.middle.1 * b.inner.1).sum();
-                assert_eq!(volume, shape.iter().product(), "{shape:?}");
+                assert_eq!(volume, shape.iter().product::<usize>(), "{shape:?}");
                 for b in blocks {
                     let span = (b.rows.1 - 1) * shape[1] * shape[2] + (b.middle.1 - 1) * shape[2] + b.inner.1;
                     assert!(span <= cells && b.middle.1 <= weights && b.rows.1 * b.inner.1 <= outputs, "{b:?}");

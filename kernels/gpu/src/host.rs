@@ -79,8 +79,9 @@ mod tests {
     fn agrees<E: Field + BasedVectorSpace<Goldilocks>>(field: FieldKind) {
         let value = |i: usize| element(&[P - 1 - i as u64, 7 + i as u64, 1 << 40][..field.words()]);
         let lift = |e: Element| E::from_basis_coefficients_fn(|i| Goldilocks::from_u64(e[i]));
-        let words =
-            |e: E| element(&e.as_basis_coefficients_slice().iter().map(|c| c.as_canonical_u64()).collect::<Vec<_>>());
+        let words = |e: E| {
+            element(&e.as_basis_coefficients_slice().iter().map(PrimeField64::as_canonical_u64).collect::<Vec<_>>())
+        };
         for i in 0..50 {
             let (a, b) = (value(i), value(i * i + 3));
             assert_eq!(mul(field, a, b), words(lift(a) * lift(b)));

@@ -66,7 +66,7 @@ impl Default for Options {
             adapter: None,
             prelude: None,
             break_even: None,
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             max_binding: None,
             max_bindings: None,
             fault: None,
@@ -129,6 +129,6 @@ mod tests {
         });
         assert_eq!(options.adapter.as_deref(), Some("llvm"));
         assert_eq!((options.prelude, options.break_even), (Some(Prelude::U32), Some(1024)));
-        assert_eq!(options.timeout, Duration::from_secs(60));
+        assert_eq!(options.timeout, Duration::from_mins(1));
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Running<'a> {
     len: usize,
     expression: Expression,
     parameters: Vec<u64>,
+    /// Where partial sums and sums go, for rounds with no more of them than the first.
+    sums: Option<[Vector; 2]>,
 }
 
 /// Starts a sumcheck. Refuses one whose factors are so many and so large that no kernel can see them.
@@ -27,7 +29,7 @@ pub(crate) fn start(context: &Context, request: Sumcheck) -> Result<Running<'_>,
     check(field, &factors, &expression, &parameters)?;
     let factors = factors.iter().map(|f| context.elements(f, field)).collect::<Result<Vec<_>, _>>()?;
     let len = factors.first().map_or(0, |f| f.len);
-    let mut running = Running { context, field, factors, together: None, len, expression, parameters };
+    let mut running = Running { context, field, factors, together: None, len, expression, parameters, sums: None };
     let (count, bindings) = (running.factors.len(), context.limits.bindings);
     let fits = window_entries(context, field.bytes());
     if len > fits && Layout::Halves.count(count) + 2 > bindings
@@ -143,6 +145,32 @@ impl Running<'_> {
         (windows, bases)
     }
 
+    /// Vectors for so many partial sums and sums.
+    fn room(&mut self, partials: usize, sums: usize) -> Result<[Vector; 2], DeviceError> {
+        if let Some([p, s]) = &self.sums
+            && p.len >= partials
+            && s.len >= sums
+        {
+            return Ok([p.part(0, partials), s.part(0, sums)]);
+        }
+        let contents = Contents::Elements(self.field);
+        let (_, partials) = self.context.vector("partial sums", contents, partials)?;
+        let (_, sums) = self.context.vector("sums", contents, sums)?;
+        Ok(self.sums.insert([partials, sums]).clone())
+    }
+
+    /// The pairs in parts that fit their windows: first pair, number of pairs, number of workgroups before.
+    fn chunks(&self, layout: Layout, pairs: usize) -> Vec<(usize, usize, usize)> {
+        let fits = window_entries(self.context, self.field.bytes());
+        let mut before = 0;
+        let mut chunk = |(first, count)| {
+            let groups = before;
+            before += self.context.groups(count) as usize;
+            (first, count, groups)
+        };
+        parts(pairs, if layout == Layout::Halves { fits } else { pairs }).map(&mut chunk).collect()
+    }
+
     /// Evaluates, binding first in the same kernel if there is a challenge, and reads the sums.
     fn evaluate(
         &mut self,
@@ -154,18 +182,9 @@ impl Running<'_> {
         let pairs = self.len / if challenge.is_some() { 4 } else { 2 };
         let sums = round.points.len() * self.expression.outputs().len();
         let weights = Weights::new(self.field, round, pairs)?;
-        let most = if layout == Layout::Halves { window_entries(context, self.field.bytes()) } else { pairs };
-        let chunks: Vec<(usize, usize, usize)> = parts(pairs, most)
-            .scan(0, |before, (first, count)| {
-                let groups = *before;
-                *before += context.groups(count) as usize;
-                Some((first, count, groups))
-            })
-            .collect();
+        let chunks = self.chunks(layout, pairs);
         let total: usize = chunks.iter().map(|&(_, count, _)| context.groups(count) as usize).sum();
-        let contents = Contents::Elements(self.field);
-        let (_, partials) = context.vector("partial sums", contents, total * sums)?;
-        let (_, out) = context.vector("sums", contents, sums)?;
+        let [partials, out] = self.room(total * sums, sums)?;
         let (all_partials, base) = partials.window(context, 0, total * sums);
         let kernel =
             kernels::round(context.dialect(self.field), &self.expression, round.points, layout, challenge.is_some());

@@ -43,10 +43,6 @@ pub(crate) fn run(context: &Context) -> Result<(), String> {
     if right { Ok(()) } else { Err("a wrong Fourier transform".to_owned()) }
 }
 
-fn text(error: DeviceError) -> String {
-    error.to_string()
-}
-
 /// Elements whose words are edge values.
 fn element(field: FieldKind, seed: usize) -> Element {
     host::element(&[EDGES[seed % 17], EDGES[(seed * 5 + 3) % 17], EDGES[(seed * 3 + 11) % 17]][..field.words()])
@@ -71,7 +67,7 @@ fn products(context: &Context, field: FieldKind) -> Result<(), String> {
         context.run(&[context.dispatch(&kernel, Args::new(&[289, 1])?, windows, 2)?])?;
         vectors::read_vector(context, &out)
     };
-    if answer().map_err(text)? == expected { Ok(()) } else { Err(format!("wrong products in {field:?}")) }
+    if answer().map_err(|e| e.to_string())? == expected { Ok(()) } else { Err(format!("wrong products in {field:?}")) }
 }
 
 fn integers(context: &Context) -> Result<(), String> {
@@ -102,7 +98,11 @@ fn integers(context: &Context) -> Result<(), String> {
         vectors::download(context, &vectors::combine(context, &combination)?)
     };
     let expected: Vec<u64> = (0..values.len()).map(expected).collect();
-    if answer().map_err(text)? == expected { Ok(()) } else { Err("wrong conversions of integers".to_owned()) }
+    if answer().map_err(|e| e.to_string())? == expected {
+        Ok(())
+    } else {
+        Err("wrong conversions of integers".to_owned())
+    }
 }
 
 /// Two rounds of `Σ w(x) (f(x) g(x) + f(x))` over 2^10 entries, so that several workgroups take part.
@@ -135,7 +135,7 @@ fn sumcheck(context: &Context, field: FieldKind) -> Result<(), String> {
             .map(|(bind, inner)| running.round(Round { bind, points: &points, outer: &outer, inner }))
             .collect()
     };
-    let answer = answer().map_err(text)?;
+    let answer = answer().map_err(|e| e.to_string())?;
     let mut expected = vec![words(&sums(field, &factors, &points, &outer, &inner(LEN / 2)))];
     for factor in &mut factors {
         let (low, high) = factor.split_at(LEN / 2);

@@ -14,7 +14,7 @@ pub enum Unavailable {
     Platform,
     /// No library was found.
     #[error(
-        "ICICLE is not installed: no {library} in {}. Unpack a release from 3.9 to 4.x with its backend ({RELEASES}) into \
+        "ICICLE is not installed: looked for {library} in {}. Unpack a release from 3.9 to 4.x with its backend ({RELEASES}) into \
          /opt/icicle, or name its folder in ZKML_ICICLE_DIR",
         places.join(", ")
     )]

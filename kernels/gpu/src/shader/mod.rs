@@ -112,9 +112,8 @@ impl Dialect {
 /// Declares a buffer and the functions that read and write its entries.
 fn declare(text: &mut String, binding: usize, name: &str, view: &View, field: Option<FieldKind>) {
     let (access, entry) = match view {
-        View::Args | View::Read => ("read", "vec2<u32>"),
+        View::Args | View::Read | View::Integers(8) => ("read", "vec2<u32>"),
         View::Write => ("read_write", "vec2<u32>"),
-        View::Integers(8) => ("read", "vec2<u32>"),
         View::Integers(_) => ("read", "u32"),
         View::Words => ("read_write", "u32"),
     };

@@ -5,7 +5,10 @@
 
 use core::fmt::Write;
 
+use zkml_device::FieldKind;
+
 use super::{Dialect, ENTRY, Kernel, View, elements_at, numbers};
+use crate::options::Prelude;
 
 /// Numbers of [`outer_product`].
 pub const OUTER_PRODUCT: [&str; 5] = ["count", "first", "bits", "low", "base"];
@@ -47,15 +50,16 @@ pub const CONTRACT: [&str; 13] = [
 
 /// `out[a, b] = Σ_m weights[m] · cells[a, m, b]`: a thread per output and piece, or a workgroup if `cooperative`.
 pub fn contract(dialect: Dialect, cells: View, cooperative: bool) -> Kernel {
-    let product = match cells {
-        View::Integers(_) => "e_scale(weights_e(weights_base + m * DEGREE), cells_f(cell))",
-        _ => "e_mul(weights_e(weights_base + m * DEGREE), cells_e(cell * DEGREE + cells_base))",
-    };
     let start = if matches!(cells, View::Integers(_)) { "cells_base + " } else { "" };
     let (index, step) =
         if cooperative { ("group.x", "groups.x") } else { ("group.x * 256u + lane", "groups.x * 256u") };
     let (first, stride) = if cooperative { (" + lane", "256u") } else { ("", "1u") };
     let (total, only) = if cooperative { ("workgroup_sum(sum, lane)", "lane == 0u") } else { ("sum", "true") };
+    let sum = match (&cells, dialect.prelude, dialect.field) {
+        (View::Integers(bytes @ 1..=2), Prelude::U64, Some(field)) => sum_of_small(*bytes, field, stride),
+        (View::Integers(_), ..) => sum_of_products("e_scale", "cells_f(cell)", stride),
+        _ => sum_of_products("e_mul", "cells_e(cell * DEGREE + cells_base)", stride),
+    };
     let body = format!(
         "{ENTRY}{}
     for (var i = {index}; i < outputs * splits; i += {step}) {{
@@ -63,12 +67,9 @@ pub fn contract(dialect: Dialect, cells: View, cooperative: bool) -> Kernel {
         let o = i % outputs;
         let start = {start}(o / width) * row_step + o % width;
         let end = min(middle, (split + 1u) * piece);
+        var m = split * piece{first};
         var sum = e_zero();
-        for (var m = split * piece{first}; m < end; m += {stride}) {{
-            let cell = start + m * middle_step;
-            sum = e_add(sum, {product});
-        }}
-        var total = {total};
+{sum}        var total = {total};
         if ({only}) {{
             let at = out_base + (split * out_split + (o / width) * out_row + o % width) * DEGREE;
             if (add != 0u) {{ total = e_add(total, out_e(at)); }}
@@ -80,6 +81,44 @@ pub fn contract(dialect: Dialect, cells: View, cooperative: bool) -> Kernel {
     );
     let buffers = [("args", View::Args), ("cells", cells), ("weights", View::Read), ("out", View::Write)];
     dialect.kernel(&buffers, &body)
+}
+
+/// Adds weighted cells to `sum`, reducing every product.
+fn sum_of_products(product: &str, cell: &str, stride: &str) -> String {
+    format!(
+        "        for (; m < end; m += {stride}) {{
+            let cell = start + m * middle_step;
+            sum = e_add(sum, {product}(weights_e(weights_base + m * DEGREE), {cell}));
+        }}
+"
+    )
+}
+
+/// The same for cells of one or two bytes in native integers: both halves of every word of the weights are multiplied by
+/// the cell, moved to be no less than zero, and up to 2^14 products of at most 48 bits are added before anything is reduced.
+fn sum_of_small(bytes: usize, field: FieldKind, stride: &str) -> String {
+    let bias = 1 << (8 * bytes - 1);
+    let (mut start, mut add, mut words) = (String::new(), String::new(), Vec::new());
+    for c in 0..field.words() {
+        let _ = writeln!(start, "            var l{c} = 0lu; var h{c} = 0lu; var wl{c} = 0lu; var wh{c} = 0lu;");
+        let _ = writeln!(add, "                let w{c} = weights[at + {c}u];");
+        let _ = writeln!(add, "                l{c} += u64(w{c}.x) * v; wl{c} += u64(w{c}.x);");
+        let _ = writeln!(add, "                h{c} += u64(w{c}.y) * v; wh{c} += u64(w{c}.y);");
+        words
+            .push(format!("f_add(f_sub(l{c}, wl{c} * {bias}lu), f_mul(f_sub(h{c}, wh{c} * {bias}lu), 0x100000000lu))"));
+    }
+    let value = if words.len() == 1 { words.concat() } else { format!("E({})", words.join(", ")) };
+    format!(
+        "        while (m < end) {{
+            let stop = min(end, m + 16384u * {stride});
+{start}            for (; m < stop; m += {stride}) {{
+                let v = u64(u32(cells_i(start + m * middle_step) + {bias}));
+                let at = weights_base + m * DEGREE;
+{add}            }}
+            sum = e_add(sum, {value});
+        }}
+"
+    )
 }
 
 /// Numbers of [`fold`].
