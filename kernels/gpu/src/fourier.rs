@@ -44,10 +44,10 @@ impl Powers {
     /// The two tables, sent at the first use.
     fn of(&self, context: &Context, log_height: u32, root: u64) -> Result<Vector, DeviceError> {
         let mut known = lock(&self.0);
-        if let Some((of, vector)) = known.get(&log_height) {
-            if *of == root {
-                return Ok(vector.clone());
-            }
+        if let Some((of, vector)) = known.get(&log_height)
+            && *of == root
+        {
+            return Ok(vector.clone());
         }
         let low = 1_usize << split(log_height);
         let high = 1 << (log_height - split(log_height));

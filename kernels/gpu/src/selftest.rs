@@ -39,7 +39,7 @@ pub(crate) fn run(context: &Context) -> Result<(), String> {
     }
     integers(context)?;
     sumcheck(context, FieldKind::Goldilocks2)?;
-    let right = fourier::known_answer(context).map_err(text)?;
+    let right = fourier::known_answer(context).map_err(|e| e.to_string())?;
     if right { Ok(()) } else { Err("a wrong Fourier transform".to_owned()) }
 }
 
