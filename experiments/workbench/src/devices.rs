@@ -179,11 +179,13 @@ pub(crate) fn describe(name: &str, about: &str) -> String {
 }
 
 const GPU_HELP: &str = "
-  On the device: sumcheck rounds, partial evaluations, fraction trees, the sums of products of the forward pass.
+  On the device: sumcheck rounds, partial evaluations, fraction trees, the sums of products of the forward pass,
+  the encoding of WHIR's code words.
 
   prelude      how 64-bit arithmetic is done: `u64` natively, `u32` in halves. A known-answer test runs at every start; a
                prelude that fails it is given up for the next, and the last resort is the host. ZKML_GPU_PRELUDE forces one.
-  limits       a vector above the adapter's largest binding is split; one above its largest buffer is an error.
+  limits       a vector above the adapter's largest binding is split, a code word above it is encoded by the host; one above the
+               largest buffer is an error.
   break-even   a step below this size runs on the host. Measured once per adapter and kept in the user's cache folder;
                ZKML_GPU_BREAK_EVEN=N sets it. A software adapter is never faster: it has a fixed size, for tests.
   failures     a device that is lost, hangs (ZKML_GPU_TIMEOUT seconds, 60 unless set) or runs out of memory in the middle of

@@ -22,7 +22,7 @@ pub mod info;
 pub mod reference;
 
 pub use accelerator::{
-    Accelerator, Buffer, Combination, Contents, IntegerEinsum, Numerators, Point, Round, Rounds, Sumcheck,
+    Accelerator, Buffer, Combination, Contents, Fourier, IntegerEinsum, Numerators, Point, Round, Rounds, Sumcheck,
 };
 pub use column::Column;
 pub use device::{Device, Session};

@@ -21,9 +21,6 @@ const INNER_VARIABLES: usize = 10;
 /// Registers handled by one task of a pass over the whole vector.
 const TASK: usize = 1 << 10;
 
-/// A point, and the stacked polynomial's value there.
-type Merged<F> = (Vec<F>, F);
-
 /// A register of committed cells.
 type Cells<S> = <<S as Suite>::Base as Field>::Packing;
 
@@ -139,6 +136,9 @@ fn bind_first<S: Suite>(cells: &[Cells<S>], weights: &[Pack<S>], r: S::Challenge
     [bound, weights]
 }
 
+/// The bound point, and the value of `P` there.
+type Bound<S> = (Vec<<S as Suite>::Challenge>, <S as Suite>::Challenge);
+
 /// The sumcheck `claim = Σ_x P(x) W(x)`. Returns the bound point and the value of `P` there; `None` if the equation does
 /// not hold.
 pub(crate) fn prove<S: Suite>(
@@ -149,7 +149,7 @@ pub(crate) fn prove<S: Suite>(
     claim: S::Challenge,
     transcript: &mut ProverTranscript<S>,
     device: &Device,
-) -> Result<Option<Merged<S::Challenge>>, ProveError> {
+) -> Result<Option<Bound<S>>, ProveError> {
     let cells = Cells::<S>::pack_slice(stacked);
     let weights = weights::<S>(stacking, terms, powers);
     let [at_zero, at_one, leading] = first_sums::<S>(cells, &weights);
