@@ -35,6 +35,10 @@ use zkml_device::{
 };
 use zkml_gpu::{Gpu, Options, breakeven, open};
 
+mod plot;
+
+use plot::Point as Compared;
+
 const FIELD: FieldKind = FieldKind::Goldilocks2;
 /// Base multiplications of one in the field, by Karatsuba.
 const PER_PRODUCT: f64 = 3.0;
@@ -56,6 +60,9 @@ struct Arguments {
     /// Append a JSON object per size to this file.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Draw the comparison with the host to this SVG file.
+    #[arg(long)]
+    plot: Option<PathBuf>,
 }
 
 /// What the adapter can do at best, as far as simple kernels reach it.
@@ -142,6 +149,7 @@ struct Against<'a> {
 /// Where the adapter overtakes the host: the table that break-even sizes are read from.
 fn against_the_host(gpu: &Gpu, arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let host_threads = rayon::current_num_threads();
+    let mut points = Vec::new();
     println!("\nagainst plain loops in {host_threads} threads of the host (ms on the adapter / ms on the host)");
     println!("   n  {}", Step::ALL.map(|step| format!("{:>20}", step.name())).join("  "));
     for bits in (10..=arguments.to.min(24)).step_by(2) {
@@ -149,9 +157,13 @@ fn against_the_host(gpu: &Gpu, arguments: &Arguments) -> Result<(), Box<dyn std:
         for step in Step::ALL {
             let [device, host] = breakeven::compare(gpu, step, bits)?;
             append(arguments, &Against { info: gpu.info(), step: step.name(), bits, device, host, host_threads })?;
+            points.push(Compared { step, bits, device, host });
             row.push(format!("{:9.3} /{:9.3}", device * 1e3, host * 1e3));
         }
         println!("{bits:4}  {}", row.join("  "));
+    }
+    if let Some(path) = &arguments.plot {
+        plot::draw(path, gpu.info(), host_threads, &points)?;
     }
     Ok(())
 }
