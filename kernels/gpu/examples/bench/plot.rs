@@ -43,7 +43,7 @@ pub(crate) fn draw(path: &Path, info: &DeviceInfo, threads: usize, points: &[Poi
         .build_cartesian_2d(first..last.max(first + 1), (low / 2.0..high * 2.0).log_scale())?;
     chart
         .configure_mesh()
-        .x_desc("base-two logarithm of the size")
+        .x_desc("base-two logarithm of the size (dots: the adapter; thin lines: the host)")
         .y_desc("seconds")
         .y_label_formatter(&|seconds| format!("{seconds:.0e}"))
         .draw()?;
