@@ -70,7 +70,7 @@ test-gpu DRIVER="gpu":
     cargo test -p zkml-gpu
     cargo test -p workbench --test gpu
 
-# Steps on the GPU and on the host, 2^16 to 2^26 elements: `just gpu-bench`, `just gpu-bench --from 16 --to 20 --json gpu.jsonl`
+# Steps on the GPU and on the host, 2^16 to 2^26 elements: `just gpu-bench`, `just gpu-bench --from 16 --to 20 --json gpu.jsonl --plot gpu.svg`
 [group('tests')]
 gpu-bench *ARGS:
     cargo run --release -p zkml-gpu --example bench -- "$@"

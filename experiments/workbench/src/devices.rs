@@ -170,21 +170,23 @@ pub(crate) fn describe(name: &str, about: &str) -> String {
         ICICLE => text.push_str(ICICLE_HELP),
         _ => return text,
     }
-    match open(name) {
-        Ok(Some(device)) => text.push_str(&opened(device.info())),
-        Ok(None) => {}
-        Err(reason) => text.push_str(&format!("\n\non this machine\n  not usable: {reason}")),
-    }
-    text
+    let here = match open(name) {
+        Ok(Some(device)) => opened(device.info()),
+        Ok(None) => String::new(),
+        Err(reason) => format!("\n\non this machine\n  not usable: {reason}"),
+    };
+    text + &here
 }
 
 const GPU_HELP: &str = "
-  On the device: sumcheck rounds, partial evaluations, fraction trees, the sums of products of the forward pass.
+  On the device: sumcheck rounds, partial evaluations, fraction trees, the sums of products of the forward pass,
+  the encoding of WHIR's code words.
 
   prelude      how 64-bit arithmetic is done: `u64` natively, `u32` in halves. A known-answer test runs at every start; a
                prelude that fails it is given up for the next, and an adapter that fails it with all is refused.
                ZKML_GPU_PRELUDE forces one.
-  limits       a vector above the adapter's largest binding is split; one above its largest buffer is an error.
+  limits       a vector above the adapter's largest binding is split, a code word above it is encoded by the host; one above the
+               largest buffer is an error.
   break-even   a step below this size runs on the host. Measured once per adapter and kept in the user's cache folder;
                ZKML_GPU_BREAK_EVEN=N sets it. A software adapter is never faster: it has a fixed size, for tests.
   failures     a device that is lost, hangs (ZKML_GPU_TIMEOUT seconds, 60 unless set) or runs out of memory in the middle of
@@ -206,7 +208,7 @@ fn opened(info: &DeviceInfo) -> String {
     let fields: Vec<String> = info.fields.iter().map(|f| format!("{f:?}")).collect();
     let software =
         if info.software { "\n  warning      a software adapter: its times say nothing about a GPU" } else { "" };
-    let notes: String = info.notes.iter().map(|note| format!("\n  note         {note}")).collect();
+    let notes = info.notes.iter().map(|note| format!("\n  note         {note}")).collect::<Vec<_>>().concat();
     format!(
         "\n\non this machine\n  adapter      {}\n  prelude      {}\n  fields       {}\n  limits       bindings up to {}, buffers up \
          to {}\n  break-even   elements: {} ({}){software}{notes}",

@@ -160,6 +160,38 @@ pub struct IntegerEinsum<'a> {
     pub largest: u64,
 }
 
+/// A discrete Fourier transform over the Goldilocks base field, of every column of a matrix:
+/// `out[k] = Σ_j root^(jk) · rows[j]`, rows in natural order on both sides.
+///
+/// An extension field's matrix is one of its words: the transform is linear.
+#[derive(Clone, Copy, Debug)]
+pub struct Fourier<'a> {
+    /// The first rows of the matrix, row-major, as canonical words; the rows after them are zero.
+    pub rows: &'a [u64],
+    /// Number of columns, not zero.
+    pub width: usize,
+    /// Base-two logarithm of the number of rows, at most 32.
+    pub log_height: u32,
+    /// A primitive root of unity of that order.
+    pub root: u64,
+}
+
+impl Fourier<'_> {
+    /// Words of the whole matrix.
+    pub fn words(&self) -> Option<usize> {
+        1_usize.checked_shl(self.log_height)?.checked_mul(self.width)
+    }
+
+    /// Checks what does not need the field: the error says what does not fit.
+    pub fn check(&self) -> Result<(), DeviceError> {
+        let whole = self.rows.len().is_multiple_of(self.width) && self.width > 0;
+        if whole && self.log_height <= 32 && self.words().is_some_and(|words| self.rows.len() <= words) {
+            return Ok(());
+        }
+        Err(DeviceError::Request("a Fourier transform has whole rows, not more than its height".to_owned()))
+    }
+}
+
 /// A device that is not the host.
 ///
 /// Verbs that a device does not have answer [`DeviceError::Unsupported`]. No verb waits without a time limit.
@@ -209,6 +241,11 @@ pub trait Accelerator: Debug + Send + Sync {
     /// A sum of products of integers, row-major.
     fn einsum(&self, _request: &IntegerEinsum<'_>) -> Result<Vec<i64>, DeviceError> {
         Err(self.unsupported("integer einsums"))
+    }
+
+    /// The words of a discrete Fourier transform, as many as the matrix has.
+    fn fourier(&self, _request: &Fourier<'_>) -> Result<Vec<u64>, DeviceError> {
+        Err(self.unsupported("Fourier transforms"))
     }
 
     /// The error of a verb that this device does not have.

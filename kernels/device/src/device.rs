@@ -65,6 +65,12 @@ impl Device {
         (products >= session.accelerator.info().break_even.of(Step::Forward)?).then_some(session)
     }
 
+    /// The accelerator for code words of so many words of the base field, whatever the challenges' field is.
+    pub fn for_encoding(&self, words: usize) -> Option<&Session> {
+        let session = self.session.as_deref()?;
+        (words >= session.accelerator.info().break_even.of(Step::Encode)?).then_some(session)
+    }
+
     /// Reasons for which steps were left to the host, each once. Small sizes are no reason worth telling.
     pub fn left_to_the_host(&self) -> Vec<String> {
         self.session.as_ref().map(|s| lock(&s.left).clone()).unwrap_or_default()
@@ -109,7 +115,7 @@ impl Session {
         }
     }
 
-    /// Notes why a step is left to the host.
+    /// Notes why a step is left to the host, once per reason, and announces it.
     pub fn leave(&self, reason: &str) {
         let mut left = lock(&self.left);
         if !left.iter().any(|r| r == reason) {

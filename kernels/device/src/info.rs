@@ -16,11 +16,13 @@ pub enum Step {
     Tree,
     /// A sum of products of integers; the size is the number of products.
     Forward,
+    /// Encoding of a code word by a Fourier transform; the size is the number of words of the code word.
+    Encode,
 }
 
 impl Step {
     /// All steps.
-    pub const ALL: [Self; 4] = [Self::Rounds, Self::Contract, Self::Tree, Self::Forward];
+    pub const ALL: [Self; 5] = [Self::Rounds, Self::Contract, Self::Tree, Self::Forward, Self::Encode];
 
     /// The name in tables.
     pub const fn name(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Step {
             Self::Contract => "contract",
             Self::Tree => "tree",
             Self::Forward => "forward",
+            Self::Encode => "encode",
         }
     }
 }
@@ -44,12 +47,16 @@ pub struct BreakEven {
     pub tree: Option<usize>,
     /// For [`Step::Forward`].
     pub forward: Option<usize>,
+    /// For [`Step::Encode`].
+    #[serde(default)]
+    pub encode: Option<usize>,
 }
 
 impl BreakEven {
     /// The same size for every step.
     pub const fn all(size: usize) -> Self {
-        Self { rounds: Some(size), contract: Some(size), tree: Some(size), forward: Some(size) }
+        let size = Some(size);
+        Self { rounds: size, contract: size, tree: size, forward: size, encode: size }
     }
 
     /// The size for one step.
@@ -59,6 +66,7 @@ impl BreakEven {
             Step::Contract => self.contract,
             Step::Tree => self.tree,
             Step::Forward => self.forward,
+            Step::Encode => self.encode,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`column`] | integers as small as their bounds allow |
+//! | [`mod@column`] | integers as small as their bounds allow |
 //! | [`device`] | the choice of a proof: the host, or an accelerator beside it |
 //! | [`accelerator`] | the verbs of an accelerator, one object-safe trait |
 //! | [`expression`] | a composition as data, for kernels generated from the code that the host runs |
@@ -22,7 +22,7 @@ pub mod info;
 pub mod reference;
 
 pub use accelerator::{
-    Accelerator, Buffer, Combination, Contents, IntegerEinsum, Numerators, Point, Round, Rounds, Sumcheck,
+    Accelerator, Buffer, Combination, Contents, Fourier, IntegerEinsum, Numerators, Point, Round, Rounds, Sumcheck,
 };
 pub use column::Column;
 pub use device::{Device, Session};

@@ -12,7 +12,7 @@ use p3_goldilocks::Goldilocks;
 
 use crate::{
     Accelerator, Activity, BreakEven, Buffer, Column, Combination, Contents, DeviceError, DeviceInfo, Expression,
-    FieldKind, IntegerEinsum, Numerators, Point, Round, Rounds, Sumcheck,
+    FieldKind, Fourier, IntegerEinsum, Numerators, Point, Round, Rounds, Sumcheck,
 };
 
 /// The reference accelerator.
@@ -142,6 +142,21 @@ fn contract<E: Element>(cells: &[E], [rows, middle, inner]: [usize; 3], weights:
     Ok((0..rows * inner).map(|i| cell(i / inner, i % inner)).collect())
 }
 
+/// Even and odd rows apart, then together: `out[k] = even[k mod h/2] + root^k odd[k mod h/2]`.
+fn fourier(rows: &[Vec<Goldilocks>], root: Goldilocks) -> Vec<Vec<Goldilocks>> {
+    if rows.len() < 2 {
+        return rows.to_vec();
+    }
+    let half = |odd: usize| fourier(&rows.iter().skip(odd).step_by(2).cloned().collect::<Vec<_>>(), root * root);
+    let (even, odd) = (half(0), half(1));
+    let powers = root.powers().take(rows.len());
+    let row = |(k, power): (usize, Goldilocks)| {
+        let at = k % even.len();
+        even[at].iter().zip(&odd[at]).map(|(&e, &o)| e + power * o).collect()
+    };
+    powers.enumerate().map(row).collect()
+}
+
 impl Accelerator for Reference {
     fn info(&self) -> &DeviceInfo {
         &self.info
@@ -242,6 +257,20 @@ impl Accelerator for Reference {
         let cells = request.outer.iter().product::<usize>();
         Ok((0..cells).map(|o| (o * summed..(o + 1) * summed).map(product).sum()).collect())
     }
+
+    fn fourier(&self, wanted: &Fourier<'_>) -> Result<Vec<u64>, DeviceError> {
+        self.call()?;
+        wanted.check()?;
+        let (height, root) = (1_usize << wanted.log_height, Goldilocks::new(wanted.root));
+        let primitive =
+            if height == 1 { root.is_one() } else { root.exp_u64(height as u64 / 2) == Goldilocks::NEG_ONE };
+        if !primitive {
+            return Err(request("the root of unity is not of the matrix's order"));
+        }
+        let mut rows: Vec<Vec<Goldilocks>> = wanted.rows.chunks(wanted.width).map(read).collect();
+        rows.resize(height, vec![Goldilocks::ZERO; wanted.width]);
+        Ok(write(&fourier(&rows, root).concat()))
+    }
 }
 
 struct PlainRounds<'a, E> {
@@ -294,5 +323,50 @@ impl<E: Element> Rounds for PlainRounds<'_, E> {
         self.device.call()?;
         self.bind(bind)?;
         Ok(self.factors.iter().map(|f| write(f)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use p3_field::TwoAdicField;
+
+    use super::*;
+
+    #[test]
+    fn fourier_transforms_are_those_of_the_definition() {
+        let device = Reference::new(0);
+        for (log_height, width, given) in [(0, 1, 1), (0, 3, 0), (1, 2, 2), (3, 1, 8), (3, 5, 6), (6, 2, 33)] {
+            let height = 1 << log_height;
+            let root = Goldilocks::two_adic_generator(log_height);
+            let rows: Vec<u64> = (0..given * width).map(|i| (i as u64 + 1).pow(9)).collect();
+            let wanted = Fourier { rows: &rows, width, log_height: log_height as u32, root: root.as_canonical_u64() };
+            let value = |k: usize, c: usize| -> Goldilocks {
+                (0..given).map(|j| root.exp_u64((j * k) as u64) * Goldilocks::new(rows[j * width + c])).sum()
+            };
+            let expected: Vec<Goldilocks> = (0..height * width).map(|i| value(i / width, i % width)).collect();
+            assert_eq!(device.fourier(&wanted).unwrap(), write(&expected), "2^{log_height} x {width}");
+        }
+    }
+
+    #[test]
+    fn fourier_transforms_that_do_not_fit_are_refused() {
+        let device = Reference::new(0);
+        let root = Goldilocks::two_adic_generator(2).as_canonical_u64();
+        let good = Fourier { rows: &[1, 2, 3, 4], width: 1, log_height: 2, root };
+        assert!(device.fourier(&good).is_ok());
+        for wrong in [
+            Fourier { width: 0, ..good },
+            Fourier { width: 3, ..good },
+            Fourier { rows: &[1; 5], ..good },
+            Fourier { log_height: 33, ..good },
+            Fourier { log_height: 70, ..good },
+            Fourier { root: 1, ..good },
+            Fourier { root: 0, ..good },
+            Fourier { log_height: 3, ..good },
+            Fourier { log_height: 0, rows: &[1], ..good },
+        ] {
+            let error = device.fourier(&wrong).unwrap_err();
+            assert!(matches!(error, DeviceError::Request(_)), "{wrong:?}: {error}");
+        }
     }
 }

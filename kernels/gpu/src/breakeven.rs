@@ -9,9 +9,10 @@
 //! | contract | a resident matrix of bytes with resident weights; the result is read back | a dot product per row |
 //! | tree | all levels over resident leaves; the root is read back | the same levels |
 //! | forward | a product of two square matrices of bytes, sent and read back | three nested loops, 32 bits |
+//! | encode | a matrix of 16 columns, its first half sent, the transform read back | the transform that provers use |
 //!
-//! A step's size is the smallest from which on the adapter won at every size that was tried. The host's loops are simpler than
-//! a prover's, so the sizes are a rule of thumb. A software adapter only shares the host's cores: it is never faster, and gets
+//! A step's size is the smallest from which on the adapter won at every size that was tried. The host's loops are mostly
+//! simpler than a prover's, so the sizes are a rule of thumb. A software adapter only shares the host's cores: it is never faster, and gets
 //! a fixed small size for the sake of tests.
 
 use std::fs;
@@ -70,7 +71,7 @@ pub fn kept_or_measured(gpu: &Gpu, folder: Option<&Path>, sizes: &[u32]) -> (Bre
         driver: info.driver.clone(),
         prelude: info.prelude.clone(),
         host_threads: rayon::current_num_threads(),
-        sizes: BreakEven { rounds: None, contract: None, tree: None, forward: None },
+        sizes: BreakEven { rounds: None, contract: None, tree: None, forward: None, encode: None },
     };
     let file = folder.map(|folder| folder.join(file_name(&kept)));
     if let Some(earlier) = file.as_deref().and_then(load)
@@ -114,12 +115,18 @@ fn store(file: &Path, kept: &Kept) -> std::io::Result<()> {
     fs::rename(&beside, file)
 }
 
+/// Seconds of one step at a size of `2^bits`, the best of three: on the adapter, and by the host's plain loops.
+#[doc(hidden)]
+pub fn compare(gpu: &Gpu, step: Step, bits: u32) -> Result<[f64; 2], DeviceError> {
+    Ok([best(|| on_device(gpu, step, bits))?, best(|| Ok(on_host(step, bits)))?])
+}
+
 /// Measures every step.
 fn measure(gpu: &Gpu, sizes: &[u32]) -> Result<BreakEven, DeviceError> {
     let of = |step: Step| -> Result<Option<usize>, DeviceError> {
         let mut first = None;
         for &bits in sizes {
-            let (device, host) = (best(|| on_device(gpu, step, bits))?, best(|| Ok(on_host(step, bits)))?);
+            let [device, host] = compare(gpu, step, bits)?;
             tracing::debug!(step = step.name(), bits, device, host, "break-even");
             first = if device < host { first.or(Some(1 << bits)) } else { None };
         }
@@ -130,6 +137,7 @@ fn measure(gpu: &Gpu, sizes: &[u32]) -> Result<BreakEven, DeviceError> {
         contract: of(Step::Contract)?,
         tree: of(Step::Tree)?,
         forward: of(Step::Forward)?,
+        encode: of(Step::Encode)?,
     })
 }
 

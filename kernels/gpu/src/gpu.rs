@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use zkml_device::{
     Accelerator, Activity, BreakEven, Buffer, Column, Combination, Contents, DeviceError, DeviceInfo, FieldKind,
-    IntegerEinsum, Numerators, Rounds, Sumcheck,
+    Fourier, IntegerEinsum, Numerators, Rounds, Sumcheck,
 };
 
 use crate::adapter::{Found, Unavailable, choose};
 use crate::context::{Args, Context};
+use crate::fourier::{self, Powers};
 use crate::options::{Options, Prelude};
 use crate::shader::vectors as kernels;
 use crate::{breakeven, contract, einsum, rounds, selftest, vectors};
@@ -19,6 +20,7 @@ use crate::{breakeven, contract, einsum, rounds, selftest, vectors};
 pub struct Gpu {
     context: Context,
     info: DeviceInfo,
+    powers: Powers,
 }
 
 /// Opens an adapter: the one asked for, or the best there is. 64-bit arithmetic is done natively if the adapter can and
@@ -68,7 +70,7 @@ impl Gpu {
             break_even_source: String::new(),
             notes,
         };
-        let mut gpu = Self { context, info };
+        let mut gpu = Self { context, info, powers: Powers::default() };
         let (sizes, source) = breakeven::decide(&gpu, options);
         gpu.info.break_even = sizes;
         gpu.info.break_even_source = source;
@@ -168,5 +170,9 @@ impl Accelerator for Gpu {
 
     fn einsum(&self, request: &IntegerEinsum<'_>) -> Result<Vec<i64>, DeviceError> {
         einsum::einsum(&self.context, request)
+    }
+
+    fn fourier(&self, request: &Fourier<'_>) -> Result<Vec<u64>, DeviceError> {
+        fourier::fourier(&self.context, &self.powers, request)
     }
 }

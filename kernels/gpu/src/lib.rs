@@ -25,12 +25,13 @@
 //! | [`options`] | what a caller can ask for, also by environment variables |
 //! | [`shader`] | the kernels as text; sumcheck rounds are generated from the composition |
 //! | `context`, `clock`, `buffer` | one open adapter: pipelines, submissions, waiting, errors; its clock; its memory |
-//! | `vectors`, `contract`, `rounds`, `einsum` | the verbs |
+//! | `vectors`, `contract`, `rounds`, `einsum`, `fourier` | the verbs |
 //! | `selftest`, `host` | known answers, computed on the host |
 //! | [`breakeven`], `measure` | from which sizes on the adapter is faster than the host, measured once |
 //!
 //! Where a vector is larger than the adapter's largest binding it is worked on in parts; where it is larger than the
-//! adapter's largest buffer the error is [`zkml_device::DeviceError::Limit`].
+//! adapter's largest buffer the error is [`zkml_device::DeviceError::Limit`]. The matrix of a Fourier transform is not worked
+//! on in parts: one above the largest binding is [`zkml_device::DeviceError::Unsupported`].
 
 pub mod adapter;
 pub mod breakeven;
@@ -39,6 +40,7 @@ mod clock;
 mod context;
 mod contract;
 mod einsum;
+mod fourier;
 mod gpu;
 mod host;
 mod measure;

@@ -3,12 +3,15 @@
 use core::hint::black_box;
 use std::time::Instant;
 
+use p3_dft::{Radix2DFTSmallBatch, TwoAdicSubgroupDft};
 use p3_field::extension::BinomialExtensionField;
-use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
+use p3_field::{BasedVectorSpace, PrimeCharacteristicRing, PrimeField64, TwoAdicField};
 use p3_goldilocks::Goldilocks;
+use p3_matrix::dense::RowMajorMatrix;
 use rayon::prelude::*;
 use zkml_device::{
-    Accelerator, Column, DeviceError, Expression, FieldKind, IntegerEinsum, Numerators, Point, Round, Step, Sumcheck,
+    Accelerator, Column, DeviceError, Expression, FieldKind, Fourier, IntegerEinsum, Numerators, Point, Round, Step,
+    Sumcheck,
 };
 
 use crate::Gpu;
@@ -41,6 +44,7 @@ pub(crate) fn on_device(gpu: &Gpu, step: Step, bits: u32) -> Result<f64, DeviceE
         Step::Contract => device_contract(gpu, bits),
         Step::Tree => device_tree(gpu, bits),
         Step::Forward => device_forward(gpu, bits),
+        Step::Encode => device_encode(gpu, bits),
     }
 }
 
@@ -51,6 +55,7 @@ pub(crate) fn on_host(step: Step, bits: u32) -> f64 {
         Step::Contract => host_contract(bits),
         Step::Tree => host_tree(bits),
         Step::Forward => host_forward(bits),
+        Step::Encode => host_encode(bits),
     }
 }
 
@@ -105,6 +110,33 @@ fn device_forward(gpu: &Gpu, bits: u32) -> Result<f64, DeviceError> {
     let largest = 128 * 128 * n as u64;
     gpu.einsum(&IntegerEinsum { operands: &operands, outer: &[n, n], inner: &[n], strides: &strides, largest })?;
     Ok(start.elapsed().as_secs_f64())
+}
+
+/// Columns of a code word: WHIR folds four variables at a time.
+const WIDTH: usize = 16;
+
+/// Logarithm of the rows of a code word, and its first half.
+fn message(bits: u32) -> (u32, Vec<u64>) {
+    let log_height = bits - WIDTH.ilog2();
+    (log_height, words(WIDTH << log_height >> 2))
+}
+
+fn device_encode(gpu: &Gpu, bits: u32) -> Result<f64, DeviceError> {
+    let (log_height, rows) = message(bits);
+    let root = Goldilocks::two_adic_generator(log_height as usize).as_canonical_u64();
+    let start = Instant::now();
+    black_box(gpu.fourier(&Fourier { rows: &rows, width: WIDTH, log_height, root })?);
+    Ok(start.elapsed().as_secs_f64())
+}
+
+fn host_encode(bits: u32) -> f64 {
+    let (log_height, rows) = message(bits);
+    let mut values: Vec<Goldilocks> = rows.into_iter().map(Goldilocks::new).collect();
+    values.resize(WIDTH << log_height, Goldilocks::ZERO);
+    let transform = Radix2DFTSmallBatch::new(1 << log_height);
+    let start = Instant::now();
+    black_box(transform.dft_batch(RowMajorMatrix::new(values, WIDTH)));
+    start.elapsed().as_secs_f64()
 }
 
 fn host_rounds(bits: u32) -> f64 {

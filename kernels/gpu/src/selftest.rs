@@ -1,7 +1,7 @@
 //! Known answers, asked for before an adapter is used.
 //!
-//! Products and conversions of edge values in every field, against 128-bit arithmetic on the host, and two rounds of a
-//! weighted sumcheck. A driver that miscompiles one of the shaders does not get past this.
+//! Products and conversions of edge values in every field, against 128-bit arithmetic on the host, two rounds of a
+//! weighted sumcheck, and a Fourier transform. A driver that miscompiles one of the shaders does not get past this.
 
 use p3_goldilocks::Goldilocks;
 use zkml_device::{Column, Combination, Contents, DeviceError, Expression, FieldKind, Point, Round, Rounds, Sumcheck};
@@ -9,7 +9,7 @@ use zkml_device::{Column, Combination, Contents, DeviceError, Expression, FieldK
 use crate::context::{Args, Context};
 use crate::host::{self, Element, P};
 use crate::shader::vectors as kernels;
-use crate::{rounds, vectors};
+use crate::{fourier, rounds, vectors};
 
 /// Values next to the carries.
 const EDGES: [u64; 17] = [
@@ -38,7 +38,9 @@ pub(crate) fn run(context: &Context) -> Result<(), String> {
         products(context, field)?;
     }
     integers(context)?;
-    sumcheck(context, FieldKind::Goldilocks2)
+    sumcheck(context, FieldKind::Goldilocks2)?;
+    let right = fourier::known_answer(context).map_err(|e| e.to_string())?;
+    if right { Ok(()) } else { Err("a wrong Fourier transform".to_owned()) }
 }
 
 /// Elements whose words are edge values.

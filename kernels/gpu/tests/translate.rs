@@ -8,7 +8,7 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use zkml_device::{FieldKind, Point};
 use zkml_gpu::Prelude;
 use zkml_gpu::shader::rounds::Layout;
-use zkml_gpu::shader::{Dialect, Kernel, View, integer, rounds, vectors};
+use zkml_gpu::shader::{Dialect, Kernel, View, fourier, integer, rounds, vectors};
 
 fn kernels(prelude: Prelude, field: FieldKind) -> Vec<(String, Kernel)> {
     let dialect = Dialect { prelude, field: Some(field), fault: None };
@@ -22,6 +22,7 @@ fn kernels(prelude: Prelude, field: FieldKind) -> Vec<(String, Kernel)> {
         ("sums".to_owned(), vectors::sums(dialect)),
         ("bind".to_owned(), vectors::bind(dialect)),
         ("products".to_owned(), vectors::products(dialect)),
+        ("a pass of a Fourier transform".to_owned(), fourier::pass(dialect)),
     ];
     for cooperative in [false, true] {
         for cells in [View::Read, View::Integers(1), View::Integers(2), View::Integers(4), View::Integers(8)] {

@@ -35,7 +35,7 @@ impl Default for Options {
             places: ["/opt/icicle", "/usr/local", "/usr"].map(PathBuf::from).to_vec(),
             backend: None,
             devices: ["CUDA", "METAL", "VULKAN"].map(|kind| (kind.to_owned(), 0)).to_vec(),
-            break_even: BreakEven { forward: None, ..BreakEven::all(1 << 18) },
+            break_even: BreakEven { forward: None, encode: None, ..BreakEven::all(1 << 18) },
             timeout: Duration::from_mins(1),
         }
     }

@@ -43,7 +43,7 @@ fn measure<S: CommittedSuite>(variables: usize, threads: usize) -> Result<(), Bo
             OpeningClaim { tensor: 0, point, value }
         })
         .collect();
-    let (commit, committed) = timed(|| S::commit(&shapes, &columns));
+    let (commit, committed) = timed(|| S::commit(&shapes, &columns, &Device::cpu()));
     let (root, data) = committed?;
     let (open, proof) = timed(|| {
         let mut transcript = ProverTranscript::<S>::new();

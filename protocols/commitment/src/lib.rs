@@ -10,6 +10,7 @@
 //! | `merge`, `merge_prover` | one sumcheck turns all claims on blocks into one claim on the stacked polynomial |
 //! | `reduction` | these steps in order, for every scheme |
 //! | `whir`, `tree`, `pow` | the stacked polynomial is committed, and opened at that one point |
+//! | `encoder` | WHIR's code words, on the prover's device if they are large |
 //! | `wire` | one encoding per proof; every list as long as the parameters say, checked before the library looks |
 //! | `params` | parameters by suite and size, and their proven error terms |
 //! | `opening` | WHIR behind the reduction |
@@ -39,6 +40,7 @@
 
 mod claims;
 mod dory;
+mod encoder;
 mod merge;
 #[cfg(feature = "prover")]
 mod merge_prover;
@@ -93,11 +95,12 @@ pub trait CommittedSuite: Suite {
     fn commitment_bytes(shapes: &[Shape]) -> usize;
 
     /// Commits to tensors (`columns[i]` has the true cells of `shapes[i]`, row-major). Does not touch a
-    /// transcript: the caller sends the bytes.
+    /// transcript: the caller sends the bytes. They do not depend on the device.
     #[cfg(feature = "prover")]
     fn commit(
         shapes: &[Shape],
         columns: &[std::sync::Arc<zkml_device::Column>],
+        device: &zkml_device::Device,
     ) -> Result<(Vec<u8>, Self::ProverData), ProveError>;
 
     /// Proves all claims at once. The commitment was absorbed before; the claims are absorbed here.
@@ -136,8 +139,9 @@ macro_rules! committed_suite {
             fn commit(
                 shapes: &[Shape],
                 columns: &[std::sync::Arc<zkml_device::Column>],
+                device: &zkml_device::Device,
             ) -> Result<(Vec<u8>, Self::ProverData), ProveError> {
-                $scheme::commit(shapes, columns)
+                $scheme::commit(shapes, columns, device)
             }
 
             #[cfg(feature = "prover")]

@@ -136,6 +136,9 @@ fn bind_first<S: Suite>(cells: &[Cells<S>], weights: &[Pack<S>], r: S::Challenge
     [bound, weights]
 }
 
+/// The bound point, and the value of `P` there.
+type Bound<S> = (Vec<<S as Suite>::Challenge>, <S as Suite>::Challenge);
+
 /// The sumcheck `claim = Σ_x P(x) W(x)`. Returns the bound point and the value of `P` there; `None` if the equation does
 /// not hold.
 pub(crate) fn prove<S: Suite>(
@@ -146,7 +149,7 @@ pub(crate) fn prove<S: Suite>(
     claim: S::Challenge,
     transcript: &mut ProverTranscript<S>,
     device: &Device,
-) -> Result<Option<(Vec<S::Challenge>, S::Challenge)>, ProveError> {
+) -> Result<Option<Bound<S>>, ProveError> {
     let cells = Cells::<S>::pack_slice(stacked);
     let weights = weights::<S>(stacking, terms, powers);
     let [at_zero, at_one, leading] = first_sums::<S>(cells, &weights);

@@ -4,6 +4,7 @@ use p3_goldilocks::Goldilocks as Felt;
 use zkml_core::{Shape, Suite, VerifierTranscript, VerifyError};
 
 use crate::claims::Terms;
+use crate::encoder::Encoder;
 use crate::stacking::Stacking;
 use crate::whir::{ChallengeField, Sponge};
 use crate::{OpeningClaim, OpeningSoundness, params, reduction, tree, whir, wire};
@@ -27,7 +28,7 @@ where
     let stacking = Stacking::new(shapes, &whir::VARIABLES).map_err(statement)?;
     let terms = Terms::new(&stacking, claims).map_err(statement)?;
     let root = wire::root(commitment).ok_or_else(|| transcript.encoding("the Merkle root"))?;
-    let pcs = params::choose::<S>(stacking.variables).map_err(statement)?;
+    let pcs = params::choose::<S>(stacking.variables, &Encoder::default()).map_err(statement)?;
 
     let merged = reduction::verify(&stacking, &terms, shapes, commitment, claims, transcript)?;
     let blob = transcript.read_blob()?;
@@ -62,7 +63,9 @@ mod prover {
     use zkml_core::{ProveError, ProverTranscript};
     use zkml_device::{Column, Device};
 
-    use super::{ChallengeField, Felt, OpeningClaim, Shape, Sponge, Stacking, Suite, params, reduction, whir, wire};
+    use super::{
+        ChallengeField, Encoder, Felt, OpeningClaim, Shape, Sponge, Stacking, Suite, params, reduction, whir, wire,
+    };
     use crate::whir::prover::Committed;
 
     /// What the prover keeps between commitment and opening: the stacked vector, its code word and Merkle tree.
@@ -77,13 +80,17 @@ mod prover {
     }
 
     /// Commits to tensors.
-    pub(crate) fn commit<S>(shapes: &[Shape], columns: &[Arc<Column>]) -> Result<(Vec<u8>, ProverData<S>), ProveError>
+    pub(crate) fn commit<S>(
+        shapes: &[Shape],
+        columns: &[Arc<Column>],
+        device: &Device,
+    ) -> Result<(Vec<u8>, ProverData<S>), ProveError>
     where
         S: Suite<Base = Felt, Challenger = Sponge, Challenge: ChallengeField>,
     {
         let failed = failed("commitment".to_owned());
         let stacking = Stacking::new(shapes, &whir::VARIABLES).map_err(&failed)?;
-        let pcs = params::choose::<S>(stacking.variables).map_err(&failed)?;
+        let pcs = params::choose::<S>(stacking.variables, &Encoder::on(device)).map_err(&failed)?;
         let stacked = stacking.fill::<S>(columns).ok_or_else(|| ProveError::Witness {
             scope: "commitment".to_owned(),
             what: "there must be one column per shape, with as many cells".to_owned(),
@@ -109,7 +116,7 @@ mod prover {
         let scope = transcript.scope();
         let failed = failed(scope.clone());
         let stacking = &data.stacking;
-        let pcs = params::choose::<S>(stacking.variables).map_err(&failed)?;
+        let pcs = params::choose::<S>(stacking.variables, &Encoder::on(device)).map_err(&failed)?;
         let column = data.committed.table(0).poly(0);
         let (point, _) = reduction::prove(stacking, column.as_slice(), &data.root, claims, transcript, device)?;
         let proof = whir::prover::open(&pcs, &data.committed, &point, transcript.challenger_mut()).map_err(&failed)?;

@@ -6,6 +6,7 @@ use p3_whir::parameters::{FoldingFactor, ProtocolParameters, SecurityAssumption,
 use zkml_core::{ErrorTerm, Shape, Suite};
 
 use crate::OpeningSoundness;
+use crate::encoder::Encoder;
 use crate::merge;
 use crate::pow::PowSponge;
 use crate::stacking::Stacking;
@@ -61,7 +62,7 @@ pub(crate) fn one_opening(variables: usize) -> OpeningProtocol {
 
 /// The scheme for a polynomial of so many variables: the cheapest parameters whose error terms sum to the suite's
 /// target and [`ROOM`], or else the strongest there are. Errors if there are none.
-pub(crate) fn choose<S>(variables: usize) -> Result<Pcs<S::Challenge>, String>
+pub(crate) fn choose<S>(variables: usize, encoder: &Encoder) -> Result<Pcs<S::Challenge>, String>
 where
     S: Suite<Base = Felt, Challenge: ChallengeField>,
 {
@@ -73,7 +74,7 @@ where
     };
     let mut best = Err(format!("no parameters for a polynomial of 2^{variables} cells"));
     for bits_per_term in target..=target + MAX_SURPLUS {
-        match whir::pcs(Parameters { regime, bits_per_term }, variables) {
+        match whir::pcs(Parameters { regime, bits_per_term }, variables, encoder) {
             Ok(pcs) => {
                 let enough = strength(&pcs).is_some_and(|(bits, _)| bits >= target as f64 + ROOM);
                 best = Ok(pcs);
@@ -108,7 +109,7 @@ where
         Ok(stacking) => stacking,
         Err(reason) => return unsound(reason),
     };
-    let pcs = match choose::<S>(stacking.variables) {
+    let pcs = match choose::<S>(stacking.variables, &Encoder::default()) {
         Ok(pcs) => pcs,
         Err(reason) => return unsound(reason),
     };

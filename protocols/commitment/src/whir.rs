@@ -4,7 +4,6 @@ use core::ops::RangeInclusive;
 
 use p3_blake3::Blake3;
 use p3_challenger::{HashChallenger, SerializingChallenger64};
-use p3_dft::Radix2DFTSmallBatch;
 use p3_field::{ExtensionField, TwoAdicField};
 use p3_goldilocks::Goldilocks as Felt;
 use p3_multilinear_util::point::Point;
@@ -13,6 +12,7 @@ use p3_sumcheck::layout::SuffixProver;
 use p3_whir::pcs::proof::PcsProof;
 use p3_whir::pcs::prover::WhirProver;
 
+use crate::encoder::Encoder;
 use crate::params::{Parameters, one_opening};
 use crate::pow::PowSponge;
 use crate::tree::{Root, Tree};
@@ -23,7 +23,7 @@ pub(crate) const VARIABLES: RangeInclusive<usize> = 6..=32;
 /// The sponge of the Goldilocks suites.
 pub(crate) type Sponge = SerializingChallenger64<Felt, HashChallenger<u8, Blake3, 32>>;
 /// The library's prover and verifier.
-pub(crate) type Pcs<EF> = WhirProver<EF, Felt, Radix2DFTSmallBatch<Felt>, Tree, PowSponge, SuffixProver<Felt, EF>>;
+pub(crate) type Pcs<EF> = WhirProver<EF, Felt, Encoder, Tree, PowSponge, SuffixProver<Felt, EF>>;
 /// The library's opening proof.
 pub(crate) type Proof<EF> = PcsProof<Felt, EF, Tree>;
 
@@ -32,9 +32,13 @@ pub(crate) trait ChallengeField: ExtensionField<Felt> + TwoAdicField {}
 impl<EF: ExtensionField<Felt> + TwoAdicField> ChallengeField for EF {}
 
 /// The scheme for one size.
-pub(crate) fn pcs<EF: ChallengeField>(parameters: Parameters, variables: usize) -> Result<Pcs<EF>, String> {
+pub(crate) fn pcs<EF: ChallengeField>(
+    parameters: Parameters,
+    variables: usize,
+    encoder: &Encoder,
+) -> Result<Pcs<EF>, String> {
     let config = parameters.config::<EF>(variables)?;
-    Ok(Pcs::new(config, Radix2DFTSmallBatch::default(), Tree::default()))
+    Ok(Pcs::new(config, encoder.clone(), Tree::default()))
 }
 
 /// Runs `body` on the transcript's sponge with deterministic proofs of work.

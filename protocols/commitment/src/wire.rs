@@ -92,6 +92,7 @@ mod tests {
     use zkml_core::{Goldilocks, Goldilocks3, Suite};
 
     use super::*;
+    use crate::encoder::Encoder;
     use crate::params;
     use crate::whir::{self, Sponge};
 
@@ -147,7 +148,7 @@ mod tests {
 
     fn lists_are_checked<S: Suite<Base = Felt, Challenger = Sponge, Challenge: ChallengeField>>() {
         let variables = 12;
-        let pcs = params::choose::<S>(variables).unwrap();
+        let pcs = params::choose::<S>(variables, &Encoder::default()).unwrap();
         let cells = (0..1 << variables).map(Felt::from_u64).collect();
         let (_, committed) = whir::prover::commit(&pcs, cells, S::challenger()).unwrap();
         let point = vec![S::Challenge::TWO; variables];
@@ -169,7 +170,7 @@ mod tests {
     #[test]
     fn a_final_sumcheck_is_refused_where_there_is_none() {
         // 2^4 more variables than a multiple of the folding leave nothing to sum at the end.
-        let pcs = params::choose::<Goldilocks>(4).unwrap();
+        let pcs = params::choose::<Goldilocks>(4, &Encoder::default()).unwrap();
         assert_eq!(pcs.final_sumcheck_rounds(), 0);
         let cells = (0..16).map(Felt::from_u64).collect();
         let (_, committed) = whir::prover::commit(&pcs, cells, Goldilocks::challenger()).unwrap();

@@ -8,6 +8,8 @@ use zkml_commitment::CommittedSuite;
 #[cfg(feature = "prover")]
 use zkml_core::Witness;
 use zkml_core::{ProtocolSet, TensorId};
+#[cfg(feature = "prover")]
+use zkml_device::Device;
 
 use crate::plan::Plan;
 use crate::public::check_bounds;
@@ -127,7 +129,7 @@ impl<S: CommittedSuite> ProvingKey<S> {
         let (values, fixed_data) = if plan.fixed_in_clear() {
             (FixedValues::Clear(columns.iter().map(|c| c.to_i64()).collect()), None)
         } else {
-            let (bytes, data) = S::commit(&plan.shapes(&fixed), &columns)?;
+            let (bytes, data) = S::commit(&plan.shapes(&fixed), &columns, &Device::cpu())?;
             (FixedValues::Committed(bytes), Some(data))
         };
         let verifying = VerifyingKey { statement: plan.statement().clone(), fixed: values };

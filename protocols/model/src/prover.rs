@@ -119,7 +119,7 @@ impl<S: CommittedSuite> ProverSide<'_, S> {
         self.advise()?;
         let columns: Vec<_> =
             committed.iter().map(|&t| self.witness.require(self.plan.program(), t)).collect::<Result<_, _>>()?;
-        let (bytes, data) = S::commit(&self.plan.shapes(&committed), &columns)?;
+        let (bytes, data) = S::commit(&self.plan.shapes(&committed), &columns, self.device)?;
         self.transcript.write_bytes(&bytes);
         self.data = Some(data);
         self.leave();

@@ -28,7 +28,7 @@ fn line(label: &str, record: &DeviceRecord, prove: f64) -> String {
         return format!("{} {label}: the host made a proof: {reason}", info.id);
     }
     let clock = activity.device_seconds.map_or_else(String::new, |s| format!(", computing {}", millis(s)));
-    let left: String = left_to_the_host.iter().map(|reason| format!("\n  left to the host: {reason}")).collect();
+    let left: Vec<String> = left_to_the_host.iter().map(|reason| format!("\n  left to the host: {reason}")).collect();
     format!(
         "{} {label}: {} ({}, {}): the same bytes as on the host; prove {}, on the host alone {} ({:.2} x)\n  per proof: {} \
          steps, {} sent in {}, waiting {}{clock}, {} read back; opened once in {}{left}",
@@ -45,5 +45,6 @@ fn line(label: &str, record: &DeviceRecord, prove: f64) -> String {
         millis(activity.wait_seconds),
         size(activity.downloaded as f64),
         millis(opened.wall),
+        left = left.concat(),
     )
 }

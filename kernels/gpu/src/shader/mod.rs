@@ -8,10 +8,12 @@
 //! | [`rounds`] | rounds of a sumcheck, generated from an expression |
 //! | [`vectors`] | tables, contractions, combinations, fractions, second-level sums |
 //! | [`integer`] | sums of products of integers |
+//! | [`fourier`] | discrete Fourier transforms |
 //!
 //! Values in memory are canonical and stored as `vec2<u32>` (low, high) in either prelude. Numbers that change from call to
 //! call come in the buffer `args`, so that the text depends on the shape of the work alone: pipelines are cached by it.
 
+pub mod fourier;
 pub mod integer;
 pub mod rounds;
 pub mod vectors;

@@ -140,7 +140,11 @@ mod prover {
     }
 
     /// Commits to tensors.
-    pub(crate) fn commit(shapes: &[Shape], columns: &[Arc<Column>]) -> Result<(Vec<u8>, ProverData), ProveError> {
+    pub(crate) fn commit(
+        shapes: &[Shape],
+        columns: &[Arc<Column>],
+        _device: &Device,
+    ) -> Result<(Vec<u8>, ProverData), ProveError> {
         let failed = failed("commitment".to_owned());
         let stacking = Stacking::new(shapes, &VARIABLES).map_err(&failed)?;
         let stacked = stacking.fill::<Bn254>(columns).ok_or_else(|| ProveError::Witness {
@@ -421,7 +425,9 @@ mod tests {
         let shape = Shape::new([1 << VARIABLES]).unwrap();
         let commit_to = |first: i64| {
             let values: Vec<i64> = (0..1 << VARIABLES).map(|i: i64| if i == 0 { first } else { i * i }).collect();
-            commit(core::slice::from_ref(&shape), &[Arc::new(Column::with_bounds(values, 0, 0))]).unwrap().1
+            commit(core::slice::from_ref(&shape), &[Arc::new(Column::with_bounds(values, 0, 0))], &Device::cpu())
+                .unwrap()
+                .1
         };
         let run = |data: &ProverData| {
             let point: Vec<Element> = (2..).take(VARIABLES).map(Element::from_u64).collect();

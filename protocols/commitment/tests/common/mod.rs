@@ -8,7 +8,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use zkml_commitment::{CommittedSuite, OpeningClaim};
 use zkml_core::mle::evaluate;
-use zkml_core::{ProverTranscript, Shape, VerifierTranscript, VerifyError};
+use zkml_core::{ProveError, ProverTranscript, Shape, VerifierTranscript, VerifyError};
 use zkml_device::{Column, Device};
 
 /// Tensors, their commitment and claims on them.
@@ -27,6 +27,11 @@ pub(crate) fn shape(dims: &[usize]) -> Shape {
 impl<S: CommittedSuite> Case<S> {
     /// Commits to random tensors of the given axis lengths, of alternating integer widths.
     pub(crate) fn new(dims: &[&[usize]], seed: u64) -> Self {
+        Self::on(dims, seed, &Device::cpu())
+    }
+
+    /// As [`Case::new`], committed on a device.
+    pub(crate) fn on(dims: &[&[usize]], seed: u64, device: &Device) -> Self {
         let mut rng = SmallRng::seed_from_u64(seed);
         let shapes: Vec<Shape> = dims.iter().map(|d| shape(d)).collect();
         let columns: Vec<Arc<Column>> = shapes
@@ -39,7 +44,7 @@ impl<S: CommittedSuite> Case<S> {
                 Arc::new(Column::with_bounds(values, 0, 0))
             })
             .collect();
-        let (root, data) = S::commit(&shapes, &columns).unwrap();
+        let (root, data) = S::commit(&shapes, &columns, device).unwrap();
         assert_eq!(root.len(), S::commitment_bytes(&shapes));
         Self { shapes, columns, root, data, rng }
     }
@@ -68,13 +73,21 @@ impl<S: CommittedSuite> Case<S> {
     }
 
     pub(crate) fn open(&self, claims: &[OpeningClaim<S::Challenge>]) -> Vec<u8> {
+        self.open_on(claims, &Device::cpu()).unwrap()
+    }
+
+    pub(crate) fn open_on(
+        &self,
+        claims: &[OpeningClaim<S::Challenge>],
+        device: &Device,
+    ) -> Result<Vec<u8>, ProveError> {
         let mut transcript = ProverTranscript::<S>::new();
         transcript.absorb("statement", b"test");
         transcript.write_bytes(&self.root);
-        S::open(&self.data, claims, &mut transcript, &Device::cpu()).unwrap();
+        S::open(&self.data, claims, &mut transcript, device)?;
         let after = transcript.challenge();
         transcript.write(&[after]);
-        transcript.finish().0
+        Ok(transcript.finish().0)
     }
 
     pub(crate) fn verify(&self, claims: &[OpeningClaim<S::Challenge>], proof: &[u8]) -> Result<(), VerifyError> {

@@ -12,6 +12,9 @@
 //! | gates | the rounds of that tree's largest level: four factors of `2^(n-1)` elements |
 //! | contract | a matrix of `2^n` bytes, square or nearly, with a vector, along the summed axis |
 //!
+//! A second table sets steps beside plain loops in all threads of the host, to show where the adapter overtakes them. The
+//! provers of this repository are compared by `workbench run gpu-compare` and `workbench run lookup-compare device=cpu,gpu`.
+//!
 //! Utilisation is the larger of two shares: the bytes that the rounds must move, of the bytes that copying moves in the same
 //! time, and their multiplications of the multiplications that a kernel of nothing else does. A software adapter says nothing
 //! about GPUs; the output says so.
@@ -27,9 +30,14 @@ use p3_field::extension::BinomialExtensionField;
 use p3_goldilocks::Goldilocks;
 use serde::Serialize;
 use zkml_device::{
-    Accelerator, Buffer, Column, DeviceError, DeviceInfo, Expression, FieldKind, Numerators, Point, Round, Sumcheck,
+    Accelerator, Buffer, Column, DeviceError, DeviceInfo, Expression, FieldKind, Numerators, Point, Round, Step,
+    Sumcheck,
 };
-use zkml_gpu::{Gpu, Options, open};
+use zkml_gpu::{Gpu, Options, breakeven, open};
+
+mod plot;
+
+use plot::Point as Compared;
 
 const FIELD: FieldKind = FieldKind::Goldilocks2;
 /// Base multiplications of one in the field, by Karatsuba.
@@ -52,6 +60,9 @@ struct Arguments {
     /// Append a JSON object per size to this file.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Draw the comparison with the host to this SVG file.
+    #[arg(long)]
+    plot: Option<PathBuf>,
 }
 
 /// What the adapter can do at best, as far as simple kernels reach it.
@@ -115,13 +126,52 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
             other => other?,
         };
         print(&line);
-        if let Some(path) = &arguments.json {
-            let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-            writeln!(file, "{}", serde_json::to_string(&line)?)?;
-        }
+        append(arguments, &line)?;
     }
+    against_the_host(&gpu, arguments)?;
     if info.software {
         println!("*** SOFTWARE ADAPTER: no measure of a GPU. ***");
+    }
+    Ok(())
+}
+
+/// One step on the adapter and on the host.
+#[derive(Debug, Serialize)]
+struct Against<'a> {
+    info: &'a DeviceInfo,
+    step: &'static str,
+    bits: u32,
+    device: f64,
+    host: f64,
+    host_threads: usize,
+}
+
+/// Where the adapter overtakes the host: the table that break-even sizes are read from.
+fn against_the_host(gpu: &Gpu, arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let host_threads = rayon::current_num_threads();
+    let mut points = Vec::new();
+    println!("\nagainst plain loops in {host_threads} threads of the host (ms on the adapter / ms on the host)");
+    println!("   n  {}", Step::ALL.map(|step| format!("{:>20}", step.name())).join("  "));
+    for bits in (10..=arguments.to.min(24)).step_by(2) {
+        let mut row = Vec::new();
+        for step in Step::ALL {
+            let [device, host] = breakeven::compare(gpu, step, bits)?;
+            append(arguments, &Against { info: gpu.info(), step: step.name(), bits, device, host, host_threads })?;
+            points.push(Compared { step, bits, device, host });
+            row.push(format!("{:9.3} /{:9.3}", device * 1e3, host * 1e3));
+        }
+        println!("{bits:4}  {}", row.join("  "));
+    }
+    if let Some(path) = &arguments.plot {
+        plot::draw(path, gpu.info(), host_threads, &points)?;
+    }
+    Ok(())
+}
+
+fn append(arguments: &Arguments, line: &impl Serialize) -> Result<(), Box<dyn std::error::Error>> {
+    if let Some(path) = &arguments.json {
+        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        writeln!(file, "{}", serde_json::to_string(line)?)?;
     }
     Ok(())
 }
