@@ -1,9 +1,9 @@
 //! The kernel of discrete Fourier transforms.
 //!
 //! A transform of `2^k` rows is a few passes over memory, each of which does up to [`LOG_RADIX`] of the `k` levels in a
-//! workgroup's own memory and leaves its results in order (Stockham; Govindaraju et al. 2008, "High performance discrete Fourier transforms
-//! on graphics processors", section 4). After passes of radices whose product is `D`, the pass of radix `R` reads, for each
-//! of the `(2^k / R) · width` *series* `q` of one column's entries that are `2^k / R` rows apart, entry `r` at
+//! workgroup's own memory and leaves its results in order (Stockham; Govindaraju et al. 2008, "High performance discrete
+//! Fourier transforms on graphics processors", section 4). After passes of radices whose product is `D`, the pass of radix
+//! `R` reads, for each of the `(2^k / R) · width` *series* `q` of one column's entries that are `2^k / R` rows apart, entry `r` at
 //! `q + r · series`; scales it by a power of the root; transforms the `R` entries; and writes entry `r` at `r · D · width`
 //! after the series' start. Neighbours read neighbours, and from `D · width = 8` on they write neighbours.
 
