@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use zkml_device::{Accelerator, Activity, Device, DeviceInfo, Step};
-use zkml_gpu::Found;
+use zkml_device::{Accelerator, Activity, Device, DeviceInfo, Idle, Step};
+use zkml_gpu::{Found, Gpu, Unavailable};
 
 use crate::clock::{Time, timed};
 use crate::record::DeviceRecord;
@@ -39,18 +39,30 @@ pub(crate) fn names() -> Vec<(String, String)> {
     .to_vec()
 }
 
-/// Opens an accelerator; `None` for the host. Errors say what was looked for and what to do.
+/// Opens an accelerator; `None` for the host. Errors say what was looked for and what to do. A GPU that computes wrongly is
+/// announced and left idle: the host does its steps.
 pub(crate) fn open(name: &str) -> Result<Option<Arc<dyn Accelerator>>, String> {
     match name {
         CPU => Ok(None),
-        GPU => {
-            zkml_gpu::open(&zkml_gpu::Options::from_env()).map(|d| Some(Arc::new(d) as _)).map_err(|e| e.to_string())
-        }
+        GPU => gpu(zkml_gpu::open(&zkml_gpu::Options::from_env())).map(Some),
         ICICLE => {
             let device = zkml_icicle::open(&zkml_icicle::Options::from_env());
             device.map(|d| Some(Arc::new(d) as _)).map_err(|e| e.to_string())
         }
         other => Err(format!("there is no device called `{other}`")),
+    }
+}
+
+fn gpu(opened: Result<Gpu, Unavailable>) -> Result<Arc<dyn Accelerator>, String> {
+    match opened {
+        Ok(device) => Ok(Arc::new(device)),
+        Err(error) => match &error {
+            Unavailable::SelfTest { adapter, .. } => {
+                tracing::warn!("{error}: the host does every step");
+                Ok(Arc::new(Idle::new(GPU, adapter, &error.to_string())))
+            }
+            _ => Err(error.to_string()),
+        },
     }
 }
 
@@ -81,6 +93,12 @@ impl Chosen {
         Device::accelerated(Arc::clone(accelerator))
     }
 
+    /// Why the device does nothing, if it failed its self-test.
+    fn refused(&self) -> Option<String> {
+        let info = self.accelerator.as_ref()?.info();
+        (info.kind == Idle::KIND).then(|| info.notes.join("; "))
+    }
+
     /// What is recorded of the last proof; `None` for the host.
     pub(crate) fn record(&self, device: &Device, fallback: Option<String>) -> Option<DeviceRecord> {
         Some(DeviceRecord {
@@ -88,7 +106,7 @@ impl Chosen {
             opened: self.opened,
             activity: device.activity().since(self.before),
             left_to_the_host: device.left_to_the_host(),
-            fallback,
+            fallback: fallback.or_else(|| self.refused()),
             host: Time::default(),
         })
     }
@@ -183,7 +201,7 @@ const GPU_HELP: &str = "
   the encoding of WHIR's code words.
 
   prelude      how 64-bit arithmetic is done: `u64` natively, `u32` in halves. A known-answer test runs at every start; a
-               prelude that fails it is given up for the next, and an adapter that fails it with all is refused.
+               prelude that fails it is given up for the next; with none left the host does every step, and the record says so.
                ZKML_GPU_PRELUDE forces one.
   limits       a vector above the adapter's largest binding is split, a code word above it is encoded by the host; one above the
                largest buffer is an error.
@@ -220,4 +238,24 @@ fn opened(info: &DeviceInfo) -> String {
         steps.join(", "),
         info.break_even_source,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_that_fails_its_self_test_is_idle_and_the_record_says_so() {
+        let error = Unavailable::SelfTest { adapter: "a card".to_owned(), reason: "u32: 1 + 1 = 3".to_owned() };
+        let mut chosen = Chosen {
+            accelerator: Some(gpu(Err(error)).unwrap()),
+            opened: Time::default(),
+            before: Activity::default(),
+        };
+        let device = chosen.for_a_proof();
+        assert!(device.for_integers(usize::MAX).is_none());
+        let record = chosen.record(&device, None).unwrap();
+        assert!(record.fallback.unwrap().contains("1 + 1 = 3") && record.info.adapter == "a card");
+        assert!(gpu(Err(Unavailable::NoAdapter)).is_err());
+    }
 }

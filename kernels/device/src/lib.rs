@@ -7,6 +7,7 @@
 //! | [`accelerator`] | the verbs of an accelerator, one object-safe trait |
 //! | [`expression`] | a composition as data, for kernels generated from the code that the host runs |
 //! | [`info`] | what a device is, and from which sizes on it is used |
+//! | [`idle`] | what stands for a device that failed its self-test |
 //! | [`mod@reference`] | an accelerator that computes plainly on the host: what others are tested against |
 //! | [`count`] | field operations done so far, in the counting build |
 
@@ -17,6 +18,7 @@ pub mod device;
 pub mod error;
 pub mod expression;
 pub mod field;
+pub mod idle;
 pub mod info;
 #[cfg(feature = "reference")]
 pub mod reference;
@@ -29,4 +31,5 @@ pub use device::{Device, Session};
 pub use error::DeviceError;
 pub use expression::{Expression, Trace};
 pub use field::FieldKind;
+pub use idle::Idle;
 pub use info::{Activity, BreakEven, DeviceInfo, Step};
