@@ -110,10 +110,10 @@ fn a_busy_device_does_not_hold_up_its_owner() {
     let seconds = gpu.time_products(FIELD, count, times).unwrap();
     gpu.set_timeout(Duration::from_millis(100));
     let start = Instant::now();
-    let busy = gpu.time_products(FIELD, count, (4.0 / seconds * times as f64) as usize);
+    let busy = gpu.time_products(FIELD, count, (8.0 / seconds * times as f64) as usize);
     assert_eq!(busy, Err(DeviceError::Timeout { seconds: 0 }));
     drop(gpu);
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
 #[test]
