@@ -7,6 +7,7 @@ use zkml_device::{Accelerator, Activity, Device, DeviceInfo, Idle, Step};
 use zkml_gpu::{Found, Gpu, Unavailable};
 
 use crate::clock::{Time, timed};
+use crate::environment::variables;
 use crate::record::DeviceRecord;
 use crate::spec::{Fault, KeyPath};
 
@@ -133,12 +134,7 @@ pub(crate) fn identity(name: &str) -> String {
         return String::new();
     }
     let adapters: Vec<String> = adapters().iter().map(|f| format!("{} {}", f.name, f.driver)).collect();
-    format!("{adapters:?} {:?}", variables())
-}
-
-/// The variables that are set.
-pub(crate) fn variables() -> Vec<(String, String)> {
-    VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect()
+    format!("{adapters:?} {:?}", variables(&VARIABLES))
 }
 
 /// One row per device of this machine; what cannot be used says why.

@@ -6,6 +6,9 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
+/// Environment variables that change what is measured on the host.
+const VARIABLES: [&str; 4] = ["RAYON_NUM_THREADS", "RUSTFLAGS", "MALLOC_ARENA_MAX", "RUST_LOG"];
+
 /// Machine and build.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Environment {
@@ -67,7 +70,7 @@ impl Environment {
             git_revision: git(&["rev-parse", "HEAD"]).filter(|r| !r.is_empty()),
             git_dirty: git(&["status", "--porcelain", "--untracked-files=no"]).map(|s| !s.is_empty()),
             executable: executable_digest(),
-            variables: variables(),
+            variables: variables(VARIABLES.iter().chain(&crate::devices::VARIABLES)),
         }
     }
 
@@ -121,12 +124,9 @@ fn git(arguments: &[&str]) -> Option<String> {
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-fn variables() -> Vec<(String, String)> {
-    ["RAYON_NUM_THREADS", "RUSTFLAGS", "MALLOC_ARENA_MAX", "RUST_LOG"]
-        .iter()
-        .chain(&crate::devices::VARIABLES)
-        .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
-        .collect()
+/// Those of these environment variables that are set.
+pub(crate) fn variables<'a>(names: impl IntoIterator<Item = &'a &'a str>) -> Vec<(String, String)> {
+    names.into_iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect()
 }
 
 #[cfg(test)]
