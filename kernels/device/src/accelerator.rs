@@ -88,8 +88,6 @@ pub struct Sumcheck {
     pub expression: Expression,
     /// The composition's parameters, as words.
     pub parameters: Vec<u64>,
-    /// Where every round is evaluated, unless [`Round::points`] says otherwise.
-    pub points: Vec<Point>,
 }
 
 /// One round.
@@ -97,7 +95,7 @@ pub struct Sumcheck {
 pub struct Round<'a> {
     /// The previous challenge: the first variable is bound to it before anything is evaluated.
     pub bind: Option<&'a [u64]>,
-    /// Where to evaluate; as many points as in [`Sumcheck::points`].
+    /// Where to evaluate.
     pub points: &'a [Point],
     /// Weights of the pairs: of the `P` pairs that are left after binding, pair `x` has weight
     /// `outer[x / (P / outer.len())] · inner[x mod inner.len()]`. Both lengths are powers of two whose product is at most `P`; an

@@ -65,7 +65,7 @@ fn device_rounds(gpu: &Gpu, bits: u32) -> Result<f64, DeviceError> {
     let factors = (0..2).map(|_| gpu.upload(FIELD, &vector)).collect::<Result<_, _>>()?;
     let points = vec![Point::At(0), Point::At(2)];
     debug_assert!(parameters.is_empty());
-    let request = Sumcheck { field: FIELD, factors, expression, parameters: Vec::new(), points: points.clone() };
+    let request = Sumcheck { field: FIELD, factors, expression, parameters: Vec::new() };
     gpu.synchronize()?;
     let start = Instant::now();
     let mut rounds = gpu.sumcheck(request)?;

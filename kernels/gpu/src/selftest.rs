@@ -119,13 +119,7 @@ fn sumcheck(context: &Context, field: FieldKind) -> Result<(), String> {
 
     let answer = || -> Result<Vec<Vec<u64>>, DeviceError> {
         let uploaded = factors.iter().map(|f| vectors::upload(context, field, &words(f))).collect::<Result<_, _>>()?;
-        let request = Sumcheck {
-            field,
-            factors: uploaded,
-            expression: expression.clone(),
-            parameters: Vec::new(),
-            points: points.to_vec(),
-        };
+        let request = Sumcheck { field, factors: uploaded, expression: expression.clone(), parameters: Vec::new() };
         let mut running = rounds::start(context, request)?;
         let (outer, first, second) = (words(&outer), words(&inner(LEN / 2)), words(&inner(LEN / 4)));
         let challenge = &challenge[..field.words()];

@@ -74,7 +74,7 @@ fn a_lost_device_stays_lost() {
     let (expression, parameters) = expression(FIELD, 0, &mut Values(1));
     let factors = (0..2).map(|_| gpu.upload(FIELD, &[1, 2, 3, 4]).unwrap()).collect();
     let points = vec![Point::At(0)];
-    let request = Sumcheck { field: FIELD, factors, expression, parameters, points: points.clone() };
+    let request = Sumcheck { field: FIELD, factors, expression, parameters };
     let mut rounds = gpu.sumcheck(request).unwrap();
     gpu.destroy();
     let lost = |result: Result<(), DeviceError>| assert!(matches!(result, Err(DeviceError::Lost(_))), "{result:?}");
@@ -146,13 +146,8 @@ fn requests_that_do_not_fit_are_refused() {
         refused(gpu.contract(&ours, [1, 3, 1], &ours).map(drop));
         refused(gpu.add_fractions(Numerators::Stored(&base), &ours).map(drop));
         let (expression, parameters) = expression(FIELD, 0, &mut Values(1));
-        let sumcheck = |factors, parameters| Sumcheck {
-            field: FIELD,
-            factors,
-            expression: expression.clone(),
-            parameters,
-            points: vec![Point::At(0)],
-        };
+        let sumcheck =
+            |factors, parameters| Sumcheck { field: FIELD, factors, expression: expression.clone(), parameters };
         refused(gpu.sumcheck(sumcheck(vec![ours.clone()], Vec::new())).map(drop));
         refused(gpu.sumcheck(sumcheck(vec![ours.clone(), base.clone()], parameters.clone())).map(drop));
         refused(gpu.sumcheck(sumcheck(vec![ours.clone(), ours.clone()], vec![1])).map(drop));

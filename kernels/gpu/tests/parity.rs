@@ -151,7 +151,6 @@ fn rounds(pair: &Pair<'_>, field: FieldKind, values: &mut Values, kind: usize, v
         factors: factors.iter().map(|f| f[of].clone()).collect(),
         expression: expression.clone(),
         parameters: parameters.clone(),
-        points: points.to_vec(),
     };
     let mut ours = pair.gpu.sumcheck(start(0)).unwrap();
     let mut theirs = pair.reference.sumcheck(start(1)).unwrap();
@@ -258,8 +257,7 @@ fn more_factors_than_bindings_are_put_together() {
     {
         let (expression, parameters) = expression(FieldKind::Goldilocks2, 4, &mut Values(9));
         let factors = (0..7).map(|_| gpu.upload(FieldKind::Goldilocks2, &vec![1; 2 << 10]).unwrap()).collect();
-        let request =
-            Sumcheck { field: FieldKind::Goldilocks2, factors, expression, parameters, points: vec![Point::At(0)] };
+        let request = Sumcheck { field: FieldKind::Goldilocks2, factors, expression, parameters };
         let refused = gpu.sumcheck(request).err().unwrap();
         assert!(refused.is_refusal(), "{refused}");
     }

@@ -25,8 +25,7 @@ fn work(device: &dyn Accelerator) -> Result<(), DeviceError> {
     device.add_fractions(Numerators::Ones(7), &vector)?;
     device.contract(&device.upload_column(&Column::I8(vec![3; 64]))?, [2, 8, 4], &vector)?;
     device.eq_table(FIELD, &words[..6], &words[..2])?;
-    let (points, parameters) = (vec![Point::At(0), Point::At(2)], Vec::new());
-    let request = Sumcheck { field: FIELD, factors: vec![vector], expression: product(), parameters, points };
+    let request = Sumcheck { field: FIELD, factors: vec![vector], expression: product(), parameters: Vec::new() };
     let mut rounds = device.sumcheck(request)?;
     let points = [Point::At(0), Point::At(2)];
     rounds.round(Round { bind: None, points: &points, outer: &words[..4], inner: &words[..16] })?;
@@ -269,13 +268,7 @@ fn requests_that_do_not_fit_are_refused() {
         device.download(&zkml_device::reference::Reference::new(1).upload(FIELD, &[1, 2]).expect("words")).map(drop),
     );
     let start = |len, parameters| {
-        let request = Sumcheck {
-            field: FIELD,
-            factors: vec![vector(len)],
-            expression: product(),
-            parameters,
-            points: Vec::new(),
-        };
+        let request = Sumcheck { field: FIELD, factors: vec![vector(len)], expression: product(), parameters };
         device.sumcheck(request)
     };
     misfit(start(3, Vec::new()).map(drop));

@@ -156,8 +156,8 @@ fn all_rounds(device: &dyn Accelerator, seed: u64, variables: u32, composition: 
     let lambda = E::new([Goldilocks::new(rng.random()), Goldilocks::new(rng.random())]);
     let (expression, parameters) = Expression::trace(3, |x: &[Trace<E>]| bodies(composition, x, lambda));
     let factors = (0..3).map(|_| device.upload(FIELD, &words(rng, 1 << variables)).expect("an upload")).collect();
-    let points = vec![Point::At(0), Point::At(1), Point::At(2), Point::At(5), Point::Infinity];
-    let request = Sumcheck { field: FIELD, factors, expression, parameters: flat(&parameters), points: points.clone() };
+    let points = [Point::At(0), Point::At(1), Point::At(2), Point::At(5), Point::Infinity];
+    let request = Sumcheck { field: FIELD, factors, expression, parameters: flat(&parameters) };
     let mut rounds = device.sumcheck(request).expect("a sumcheck");
     let (mut answers, mut bind) = (Vec::new(), None::<Vec<u64>>);
     for round in 0..variables {

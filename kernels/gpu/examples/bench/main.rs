@@ -255,7 +255,7 @@ fn all_rounds(gpu: &Gpu, expression: &Expression, vector: &[u64]) -> Result<f64,
     let variables = (vector.len() / 2).ilog2();
     let points = [Point::At(0), Point::Infinity];
     let expression = expression.clone();
-    let request = Sumcheck { field: FIELD, factors, expression, parameters: Vec::new(), points: points.to_vec() };
+    let request = Sumcheck { field: FIELD, factors, expression, parameters: Vec::new() };
     let weights = words(1 << variables.div_ceil(2));
     gpu.synchronize()?;
     let start = Instant::now();

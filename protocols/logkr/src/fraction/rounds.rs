@@ -154,8 +154,7 @@ fn send<'d, S: Suite, G: Gate<N, SUMS>, const N: usize, const SUMS: usize>(
     };
     let body = |values: &[Traced<S::Challenge>]| traced(gate, values, |wires| wires);
     let weights: Vec<_> = z.iter().map(|&z| Weight::Eq(z)).collect();
-    let points = [Point::At(0), Point::Infinity];
-    Ok(match Resident::<S>::upload(&vectors, body, &points, &weights, device)? {
+    Ok(match Resident::<S>::upload(&vectors, body, &weights, device)? {
         Some(resident) => Source::There(resident, Box::new(|factors| wires_from(factors))),
         None => Source::Here(wires_of(vectors)),
     })

@@ -118,7 +118,7 @@ pub fn prove_scaled_rounds<S: Suite, C: Composition<S::Challenge>>(
     let body = |values: &[Traced<S::Challenge>]| vec![composition.evaluate(values)];
     // Devices evaluate at integers of 8 bits.
     let device = if u8::try_from(degree).is_ok() { device } else { &Device::cpu() };
-    if let Some(mut resident) = Resident::upload(&factors, body, &points_of(false, degree), weights, device)? {
+    if let Some(mut resident) = Resident::upload(&factors, body, weights, device)? {
         for &weight in weights {
             if !resident.goes_on() {
                 break;

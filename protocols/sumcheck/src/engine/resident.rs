@@ -30,7 +30,6 @@ impl<'d, S: Suite> Resident<'d, S> {
     pub fn upload(
         factors: &[Vector<S>],
         body: impl FnOnce(&[Traced<S::Challenge>]) -> Vec<Traced<S::Challenge>>,
-        points: &[Point],
         weights: &[Weight<S::Challenge>],
         device: &'d Device,
     ) -> Result<Option<Self>, ProveError> {
@@ -45,21 +44,20 @@ impl<'d, S: Suite> Resident<'d, S> {
             session.accelerator().upload(field, &words)
         };
         let Some(buffers) = session.unless_refused(factors.iter().map(upload).collect())? else { return Ok(None) };
-        Self::of_buffers(buffers, body, points, weights, (session, field))
+        Self::of_buffers(buffers, body, weights, (session, field))
     }
 
     /// Starts with factors that are on the device already; they are overwritten. `None` if it has no sumchecks.
     pub fn of_buffers(
         factors: Vec<Buffer>,
         body: impl FnOnce(&[Traced<S::Challenge>]) -> Vec<Traced<S::Challenge>>,
-        points: &[Point],
         weights: &[Weight<S::Challenge>],
         (session, field): (&'d Session, FieldKind),
     ) -> Result<Option<Self>, ProveError> {
         let count = factors.len();
         let (expression, parameters) = Expression::trace(count, body);
         let (outputs, parameters) = (expression.outputs().len(), to_words::<S>(&parameters));
-        let request = Sumcheck { field, factors, expression, parameters, points: points.to_vec() };
+        let request = Sumcheck { field, factors, expression, parameters };
         let device = session.accelerator();
         let rounds = session.unless_refused(device.sumcheck(request))?;
         let least = device.info().break_even.of(Step::Rounds).unwrap_or(usize::MAX).max(2 * count);

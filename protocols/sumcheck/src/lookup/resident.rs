@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use p3_field::PrimeCharacteristicRing;
 use zkml_core::{ProveError, Suite};
-use zkml_device::{Buffer, Combination, Device, DeviceError, FieldKind, Numerators, Point, Session, Step};
+use zkml_device::{Buffer, Combination, Device, DeviceError, FieldKind, Numerators, Session, Step};
 
 use super::{Fingerprint, Layout, LeafColumns};
 use crate::Weight;
@@ -61,7 +61,7 @@ impl ResidentLeaves {
         let ranges = [0..half, half..size].into_iter();
         let factors = ranges.map(|range| self.affine::<S>(constant, coefficients, tail, range, place)).collect();
         let Some(factors) = place.0.unless_refused(factors)? else { return Ok(None) };
-        Resident::of_buffers(factors, body, &POINTS, &weights(z), place)
+        Resident::of_buffers(factors, body, &weights(z), place)
     }
 }
 
@@ -71,9 +71,6 @@ pub struct Level {
     numerators: Buffer,
     denominators: Buffer,
 }
-
-/// Where the rounds of a layer are evaluated, unless a variable's weight asks for `X = 1`.
-const POINTS: [Point; 2] = [Point::At(0), Point::Infinity];
 
 impl Level {
     /// Number of nodes.
@@ -114,7 +111,7 @@ impl Level {
         let place = place::<S>(device, Step::Rounds, 2 * self.nodes()).filter(|_| !z.is_empty());
         let Some(place) = place else { return Ok(None) };
         let factors = [&self.numerators, &self.denominators].into_iter().flat_map(|buffer| buffer.clone().halves());
-        Resident::of_buffers(factors.collect(), body, &POINTS, &weights(z), place)
+        Resident::of_buffers(factors.collect(), body, &weights(z), place)
     }
 }
 
