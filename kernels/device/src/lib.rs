@@ -8,7 +8,7 @@
 //! | [`expression`] | a composition as data, for kernels generated from the code that the host runs |
 //! | [`info`] | what a device is, and from which sizes on it is used |
 //! | [`idle`] | what stands for a device that failed its self-test |
-//! | [`mod@reference`] | an accelerator that computes plainly on the host: what others are tested against |
+//! | `reference` | an accelerator that computes plainly on the host: what others are tested against |
 //! | [`count`] | field operations done so far, in the counting build |
 
 pub mod accelerator;
