@@ -3,10 +3,11 @@
 use zkml_core::ProtocolInfo;
 
 use crate::cli::Kind;
-use crate::exit::Failure;
-use crate::metrics::METRICS;
-use crate::spec::nearest;
-use crate::{catalogue, devices, locate, run};
+use crate::{locate, run};
+use zkml_engine::exit::Failure;
+use zkml_engine::spec::nearest;
+use zkml_engine::{catalogue, devices};
+use zkml_results::metrics::METRICS;
 
 type Rows = Vec<(String, String)>;
 
@@ -33,7 +34,7 @@ fn slots(info: &ProtocolInfo) -> String {
 /// Names with their `about` lines.
 fn experiment_rows() -> Rows {
     let about = |path: &std::path::Path| {
-        let document = crate::spec::Document::open(path, &[]).ok()?;
+        let document = zkml_engine::spec::Document::open(path, &[]).ok()?;
         document.about()
     };
     locate::experiments()

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::exit::Failure;
-use crate::spec::nearest;
+use zkml_engine::exit::Failure;
+use zkml_engine::spec::nearest;
 
 /// The nearest folder, from the working directory upwards, that holds `experiments/`; else the working directory.
 fn root() -> PathBuf {

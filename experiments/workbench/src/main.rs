@@ -1,40 +1,20 @@
 //! The command-line workbench: experiment file, plan, run, record, report.
 
-mod catalogue;
-mod cell;
 mod cli;
-mod clock;
-mod data;
 mod describe;
-mod devices;
-mod environment;
-mod evaluate;
-mod exit;
-mod generated;
 mod import;
-mod kernels;
-mod layers;
 mod locate;
-mod metrics;
-mod network;
-mod plan;
 mod progress;
-mod record;
 mod run;
-mod spec;
-mod stats;
-mod store;
-mod suites;
 mod table;
-mod tamper;
-mod verify;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
-use exit::{Exit, Failure};
 use tracing_subscriber::EnvFilter;
+use zkml_engine::exit::{Exit, Failure};
+use zkml_engine::{cell, spec, verify};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cell::Step;
+use zkml_engine::cell::Step;
 
 /// What the person at the terminal sees while cells run.
 pub(crate) struct Progress {

@@ -8,18 +8,18 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use crate::cell::{Answer, Job, Step};
-use crate::clock;
-use crate::environment::Environment;
-use crate::exit::{Exit, Failure};
-use crate::metrics;
-use crate::plan::{self, CellPlan};
 use crate::progress::Progress;
-use crate::record::{CellRecord, Evaluation, Status};
-use crate::spec::{Document, SpecErrors};
-use crate::store::{RunFolder, write_atomic, write_json};
 use crate::table;
-use crate::verify::this_executable;
+use zkml_engine::cell::{Answer, Job, Step};
+use zkml_engine::environment;
+use zkml_engine::exit::{Exit, Failure};
+use zkml_engine::plan::{self, CellPlan};
+use zkml_engine::spec::{Document, SpecErrors};
+use zkml_engine::verify::this_executable;
+use zkml_results::clock;
+use zkml_results::metrics;
+use zkml_results::record::{CellRecord, Evaluation, Status};
+use zkml_results::store::{RunFolder, write_atomic, write_json};
 
 /// What to run and where.
 pub(crate) struct Request<'a> {
@@ -43,7 +43,7 @@ pub(crate) fn command(request: &Request<'_>) -> Result<Exit, Failure> {
         Some(which) => RunFolder::open(request.runs, &document.name, which)?,
         None => RunFolder::create(request.runs, &document.name)?,
     };
-    let environment = Environment::collect();
+    let environment = environment::collect();
     let digest = environment.digest();
     let as_json = serde_json::to_value(&environment).map_err(|e| Failure::usage(e.to_string()))?;
     folder.write_environment(&as_json, &digest)?;
@@ -142,7 +142,7 @@ impl Runner<'_> {
             started: clock::readable(started),
             seconds: start.elapsed().as_secs_f64(),
             environment: self.environment.clone(),
-            spec: Some(plan.experiment.clone()),
+            spec: serde_json::to_value(&plan.experiment).unwrap_or_default(),
             measured,
             metrics: values,
             violations: if status == Status::Ok { violations } else { Vec::new() },

@@ -9,15 +9,15 @@ mod text;
 
 use std::path::{Path, PathBuf};
 
+use zkml_import::Array;
 use zkml_import::onnx::{self, Model, Options, Reference};
-use zkml_import::{Array, ImportError};
 
 use crate::cli::ImportArgs;
-use crate::exit::{Exit, Failure};
-use crate::network::Network;
-use crate::plan;
-use crate::spec::Document;
-use crate::store::write_atomic;
+use zkml_engine::exit::{Exit, Failure};
+use zkml_engine::network::Network;
+use zkml_engine::plan;
+use zkml_engine::spec::Document;
+use zkml_results::store::write_atomic;
 
 /// Samples that are also run by the reference implementation.
 const REFERENCE_SAMPLES: usize = 8;
@@ -88,12 +88,6 @@ fn file_name(path: &Path) -> String {
 fn runnable(path: &Path) -> String {
     let text = path.display().to_string();
     if text.contains('/') { text } else { format!("./{text}") }
-}
-
-impl From<ImportError> for Failure {
-    fn from(error: ImportError) -> Self {
-        Self::usage(error.to_string())
-    }
 }
 
 /// The first axis counts independent inputs from end to end.

@@ -5,8 +5,8 @@ use zkml_import::{Array, ImportError};
 use zkml_layers::LayerError;
 
 use super::REFERENCE_SAMPLES;
-use crate::network::Network;
 use crate::table;
+use zkml_engine::network::Network;
 
 /// Either side of the comparison failed.
 #[derive(Debug, thiserror::Error)]

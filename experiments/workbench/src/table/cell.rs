@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{count, millis, size, soundness, table};
-use crate::layers::{LayerRecord, owners};
-use crate::record::{CellRecord, Measured, PhaseSummary, StepSummary};
+use zkml_results::record::{CellRecord, Measured, PhaseSummary, StepSummary};
+use zkml_results::record::{LayerRecord, owners};
 
 /// Phases of a proof in the order of the tables.
 const PHASES: &[(&str, &str)] = &[

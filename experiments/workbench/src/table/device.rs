@@ -1,7 +1,7 @@
 //! What a device beside the host did.
 
 use super::{label, millis, size};
-use crate::record::{CellRecord, DeviceRecord, Measured};
+use zkml_results::record::{CellRecord, DeviceRecord, Measured};
 
 /// Two lines per cell that used a device, with a warning where its times say nothing about a GPU.
 pub(super) fn lines(records: &[CellRecord]) -> Vec<String> {

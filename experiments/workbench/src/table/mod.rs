@@ -7,9 +7,9 @@ mod plans;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
-use crate::environment::Environment;
-use crate::record::{CellRecord, Evaluation, Measured, Prediction, Soundness, Status};
-use crate::spec::{self, Unsupported};
+use zkml_engine::spec::{self, Unsupported};
+use zkml_results::environment::Environment;
+use zkml_results::record::{CellRecord, Evaluation, Measured, Prediction, Soundness, Status};
 
 pub(crate) use plans::plans;
 
@@ -242,7 +242,7 @@ mod tests {
         let record =
             CellRecord { status: Status::Invalid, reason: Some("tampered".to_owned()), ..CellRecord::default() };
         assert_eq!(one_line(&record), "INVALID: tampered");
-        let shown = report("t", &Environment::collect(), &[record.clone(), record], false);
+        let shown = report("t", &zkml_engine::environment::collect(), &[record.clone(), record], false);
         assert!(shown.contains("INVALID single cell: tampered") && !shown.contains(" ms"), "{shown}");
     }
 }

@@ -4,8 +4,8 @@ use zkml_core::Cost;
 
 use super::cell::dims;
 use super::{count, soundness, table, unsupported};
-use crate::layers::{LayerRecord, SlotRecord};
-use crate::plan::{CellPlan, Plans, grouped_terms};
+use zkml_engine::plan::{CellPlan, Plans, grouped_terms};
+use zkml_results::record::{LayerRecord, SlotRecord};
 
 /// The plan of every cell; with `details`, also relation by relation.
 pub(crate) fn plans(name: &str, plans: &Plans, details: bool) -> String {

@@ -1,0 +1,22 @@
+//! From an experiment file to measured, checked cells: everything of the workbench but its terminal.
+//!
+//! [`spec`] reads a file and its overrides, [`plan`] lowers and predicts every cell, [`cell`] proves and measures one in a
+//! process of its own, [`verify`] and [`tamper`] check its proof from bytes. Protocols and suites are compiled for each other
+//! here, once; the crates above only name them.
+
+pub mod catalogue;
+pub mod cell;
+pub mod data;
+pub mod devices;
+pub mod environment;
+pub mod evaluate;
+pub mod exit;
+pub mod generated;
+pub mod kernels;
+pub mod layers;
+pub mod network;
+pub mod plan;
+pub mod spec;
+pub mod suites;
+pub mod tamper;
+pub mod verify;

@@ -1,0 +1,10 @@
+//! What an experiment leaves behind: records, their numbers, and the folders they lie in.
+//!
+//! Whatever shows results (tables, reports, comparisons, notebooks) reads them from here, and needs no prover.
+
+pub mod clock;
+pub mod environment;
+pub mod metrics;
+pub mod record;
+pub mod stats;
+pub mod store;
