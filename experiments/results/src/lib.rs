@@ -2,6 +2,7 @@
 //!
 //! Whatever shows results (tables, reports, comparisons, notebooks) reads them from here, and needs no prover.
 
+pub mod advice;
 pub mod clock;
 pub mod environment;
 pub mod metrics;

@@ -140,12 +140,36 @@ pub struct Measured {
     /// The device beside the host, if there is one.
     #[serde(default)]
     pub device: Option<DeviceRecord>,
+    /// The machine while the measured proofs were made.
+    #[serde(default)]
+    pub machine: Option<Machine>,
     /// Largest resident memory of the proving process, in bytes.
     pub peak_memory_bytes: Option<u64>,
     /// Verifications of the proof, each in a fresh process.
     pub verifications: Vec<Verification>,
     /// Tampered copies and why they were rejected.
     pub tampered: Vec<Tampering>,
+}
+
+/// The machine while the measured proofs were made: what else ran, how fast it went, what it used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Wall seconds from before the first measured proof to after the last one.
+    pub seconds: f64,
+    /// Processors.
+    pub cores: usize,
+    /// CPU seconds of this process.
+    pub own_cpu: f64,
+    /// CPU seconds of all other processes, if the system tells.
+    pub other_cpu: Option<f64>,
+    /// Seconds for which a virtual machine waited for a processor, summed over its processors, if the system tells.
+    pub stolen: Option<f64>,
+    /// Frequency in MHz before and after, mean over the processors, if the system tells.
+    pub mhz: Option<[f64; 2]>,
+    /// Energy in joules, if something measures it.
+    pub joules: Option<f64>,
+    /// What measured the energy, and of what.
+    pub energy_source: Option<String>,
 }
 
 /// A device beside the host, and what it did for the last proof.
