@@ -15,6 +15,7 @@ use crate::devices::{self, Chosen};
 use crate::environment::peak_memory;
 use crate::exit::{Exit, Failure};
 use crate::layers;
+use crate::machine::Watch;
 use crate::network::Network;
 use crate::plan;
 use crate::spec::Experiment;
@@ -221,6 +222,7 @@ impl Measuring<'_> {
         }
         let mut steps = Steps::default();
         let mut last = None;
+        let watch = Watch::start(self.job.experiment.device != devices::CPU);
         for i in 0..counts.samples {
             self.progress.now(&format!("proof {} of {}", i + 1, counts.samples));
             drop(last.take());
@@ -239,6 +241,7 @@ impl Measuring<'_> {
             measured.device = chosen.record(&device, fallback);
             last = Some((proof, witness));
         }
+        measured.machine = Some(watch.stop());
         measured.phases = phases(&measured.proofs);
         measured.phases.insert("inference".to_owned(), PhaseSummary::of(&measured.inference));
         measured.steps = steps.summaries();

@@ -52,6 +52,18 @@ pub const METRICS: &[Metric] = &[
         name: "host_prove_ms",
         about: "Wall time of the same proof on the host alone, made once beside a device, in milliseconds.",
     },
+    Metric {
+        name: "products_per_second",
+        about: "Predicted challenge-field products of all relations per second of the phases that compute them, lookups and einsums.",
+    },
+    Metric {
+        name: "joules_per_proof",
+        about: "Energy of one measured proof, in joules, if RAPL or NVML reports it; measured.machine.energy_source names which.",
+    },
+    Metric {
+        name: "products_per_joule",
+        about: "The same products per joule of whole proofs, so a lower bound of what the hardware does.",
+    },
     Metric { name: "device_speedup", about: "host_prove_ms / prove_ms: below 1 the device slows the proof down." },
 ];
 
@@ -67,7 +79,13 @@ pub fn values(measured: &Measured) -> BTreeMap<String, f64> {
     let layers = evaluation.map_or(&measured.layer_accuracy, |e| &e.layers);
     let inference = wall("inference").filter(|t| *t > 0.0);
     let host = measured.device.as_ref().map(|device| device.host.wall).filter(|t| *t > 0.0);
+    let products: f64 = measured.relations.iter().map(|r| r.cost.ext_equivalents()).sum();
+    let seconds = wall("lookups").unwrap_or(0.0) + wall("einsums").unwrap_or(0.0);
+    let joules = measured.machine.as_ref().and_then(|m| m.joules).map(|j| j / measured.proofs.len().max(1) as f64);
     let all = [
+        ("products_per_second", Some(products / seconds)),
+        ("joules_per_proof", joules),
+        ("products_per_joule", joules.map(|joules| products / joules)),
         ("prove_ms", prove.map(|t| t * 1e3)),
         ("host_prove_ms", host.map(|t| t * 1e3)),
         ("device_speedup", host.zip(prove).map(|(host, prove)| host / prove)),
