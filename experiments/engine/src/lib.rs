@@ -17,6 +17,7 @@ pub mod layers;
 pub mod machine;
 pub mod network;
 pub mod plan;
+pub mod prepared;
 pub mod spec;
 pub mod suites;
 pub mod tamper;
