@@ -14,6 +14,7 @@ pub mod exit;
 pub mod generated;
 pub mod kernels;
 pub mod layers;
+pub mod locate;
 pub mod machine;
 pub mod network;
 pub mod plan;
