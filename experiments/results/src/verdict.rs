@@ -8,8 +8,11 @@ use crate::stats::median;
 /// Resamples of the bootstrap: enough that the ends of a 95 % interval rest on 50 of them each.
 const RESAMPLES: usize = 2000;
 
-/// Differences below this share are called the same on any machine, however quiet.
+/// No machine is trusted with differences below this share, however quiet it seems.
 const SMALLEST_FLOOR: f64 = 0.01;
+
+/// Two things are the same if they differ by less than this share, and the machine can tell that much.
+const SAME: f64 = 0.1;
 
 /// A ratio of medians with its 95 % confidence interval (percentile bootstrap).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,9 +32,9 @@ pub enum Verdict {
     Better,
     /// Slower, by more than the noise floor.
     Worse,
-    /// Within the noise floor.
+    /// A tenth apart at most, on a machine whose noise is smaller than that.
     Same,
-    /// The interval is too wide, or reaches across an end of the noise floor.
+    /// The interval is too wide, or the machine too noisy.
     CannotTell,
 }
 
@@ -75,11 +78,10 @@ pub fn noise_floor(pairs: &[Ratio]) -> f64 {
 
 /// What a ratio of times says, given the noise floor.
 pub fn verdict(ratio: Ratio, floor: f64) -> Verdict {
-    let (slower, faster) = (1.0 + floor, 1.0 / (1.0 + floor));
     match ratio {
-        Ratio { high, .. } if high < faster => Verdict::Better,
-        Ratio { low, .. } if low > slower => Verdict::Worse,
-        Ratio { low, high, .. } if low >= faster && high <= slower => Verdict::Same,
+        Ratio { high, .. } if high < 1.0 / (1.0 + floor) => Verdict::Better,
+        Ratio { low, .. } if low > 1.0 + floor => Verdict::Worse,
+        Ratio { low, high, .. } if floor <= SAME && low >= 1.0 / (1.0 + SAME) && high <= 1.0 + SAME => Verdict::Same,
         _ => Verdict::CannotTell,
     }
 }
@@ -104,7 +106,8 @@ mod tests {
         assert_eq!(judged(&samples(0.8, 0.02, 30, 2), &base, 0.05), Verdict::Better);
         assert_eq!(judged(&samples(1.3, 0.02, 30, 3), &base, 0.05), Verdict::Worse);
         assert_eq!(judged(&samples(1.0, 0.02, 30, 4), &base, 0.05), Verdict::Same);
-        assert_eq!(judged(&samples(1.05, 0.02, 30, 5), &base, 0.05), Verdict::CannotTell);
+        assert_eq!(judged(&samples(1.1, 0.02, 30, 5), &base, 0.12), Verdict::CannotTell);
+        assert_eq!(judged(&samples(1.0, 0.02, 30, 4), &base, 2.0), Verdict::CannotTell);
         assert_eq!(judged(&samples(1.1, 0.8, 6, 6), &base, 0.05), Verdict::CannotTell);
         // What is better one way is worse the other.
         assert_eq!(judged(&base, &samples(0.8, 0.02, 30, 2), 0.05), Verdict::Worse);

@@ -27,7 +27,8 @@ fn of(point: &[(String, String)], size: Option<usize>, varies: &impl Fn(usize) -
         // A path says what a bare number is; protocols and suites need no word.
         let bare = value.parse::<f64>().is_ok();
         let last = path.rsplit('.').next().unwrap_or(path);
-        (Some(axis) != size && varies(axis)).then(|| if bare { format!("{last}={value}") } else { value.clone() })
+        (Some(axis) != size && varies(axis))
+            .then(|| if bare { format!("{last}={value}") } else { value.replace(['{', '}', '"'], "") })
     };
     let parts: Vec<String> = point.iter().enumerate().filter_map(named).collect();
     let label = if parts.is_empty() { "cell".to_owned() } else { parts.join(", ") };
