@@ -13,12 +13,13 @@
 //! | `operations` | predicted against counted operations, of a counting build |
 //! | `accuracy` | largest error of every layer against the float network |
 //!
-//! [`claims`] compares what papers claim with what cells show.
+//! [`claims`] compares what papers claim with what cells show, [`tidy`] makes tables for notebooks.
 //!
 //! A cell that is not ok has no numbers, whatever its record holds. Text in PNGs, and all measuring of text, is in DejaVu
 //! Sans, which is embedded (Bitstream Vera licence); SVG files and the page use the reader's own fonts.
 
 pub mod claims;
+pub mod tidy;
 
 mod fit;
 mod page;
