@@ -11,3 +11,4 @@ pub mod planned;
 pub mod record;
 pub mod stats;
 pub mod store;
+pub mod verdict;

@@ -3,7 +3,6 @@
 mod cli;
 mod describe;
 mod import;
-mod locate;
 mod progress;
 mod run;
 mod table;
@@ -14,7 +13,7 @@ use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use tracing_subscriber::EnvFilter;
 use zkml_engine::exit::{Exit, Failure};
-use zkml_engine::{spec, verify};
+use zkml_engine::{locate, spec, verify};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use zkml_engine::exit::Failure;
-use zkml_engine::spec::nearest;
+use crate::exit::Failure;
+use crate::spec::nearest;
 
 /// The nearest folder, from the working directory upwards, that holds `experiments/`; else the working directory.
 fn root() -> PathBuf {
@@ -19,7 +19,7 @@ fn shorten(path: PathBuf) -> PathBuf {
 }
 
 /// The folder of all runs.
-pub(crate) fn runs() -> PathBuf {
+pub fn runs() -> PathBuf {
     if let Some(folder) = std::env::var_os("WORKBENCH_RUNS").filter(|f| !f.is_empty()) {
         return folder.into();
     }
@@ -27,7 +27,7 @@ pub(crate) fn runs() -> PathBuf {
 }
 
 /// Names and files of all experiments, sorted.
-pub(crate) fn experiments() -> Vec<(String, PathBuf)> {
+pub fn experiments() -> Vec<(String, PathBuf)> {
     let folder = root().join("experiments");
     let entries = std::fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok).map(|e| e.path());
     let mut found: Vec<(String, PathBuf)> = entries
@@ -39,7 +39,7 @@ pub(crate) fn experiments() -> Vec<(String, PathBuf)> {
 }
 
 /// The file of an experiment given by name or by path.
-pub(crate) fn experiment(spec: &str) -> Result<PathBuf, Failure> {
+pub fn experiment(spec: &str) -> Result<PathBuf, Failure> {
     let path = Path::new(spec);
     let is_path = spec.contains(['/', '\\']) || path.extension().is_some_and(|e| e == "yaml" || e == "yml");
     if is_path {
