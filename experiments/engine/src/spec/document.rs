@@ -156,7 +156,7 @@ impl Document {
         let (mut cells, mut unsupported) = (Vec::with_capacity(count), Vec::new());
         let (mut errors, mut seen) = (Vec::new(), HashSet::new());
         for indices in expansion.points() {
-            match self.cell(&schema, &expansion, &order, &indices) {
+            match self.cell(schema, &expansion, &order, &indices) {
                 Ok(Ok(cell)) => cells.push(cell),
                 Ok(Err(point)) => unsupported.push(point),
                 Err(faults) => {

@@ -14,10 +14,14 @@ use serde_json::Value;
 
 use super::address;
 use super::check::Fault;
+use super::error::nearest;
 use super::matrix::{Axis, EXCLUDE, MAX_CELLS, root};
 use super::path::KeyPath;
 use super::tree::Tree;
 use super::values::Values;
+
+/// Most values of an axis among which the nearest one is looked for.
+const CANDIDATES: usize = 1000;
 
 /// One entry.
 #[derive(Clone, Debug)]
@@ -57,6 +61,14 @@ impl Filter {
         self.0.iter().all(|(axis, mask)| at(*axis, mask))
     }
 
+    /// One more condition; the second one of an axis narrows the first.
+    fn narrow(&mut self, axis: usize, mask: Vec<bool>) {
+        match self.0.iter_mut().find(|(other, _)| *other == axis) {
+            Some((_, first)) => first.iter_mut().zip(mask).for_each(|(a, b)| *a &= b),
+            None => self.0.push((axis, mask)),
+        }
+    }
+
     /// True if a point is left out: every axis has a value that matches, zipped axes at the same index.
     fn matches_any(&self, axes: &[Axis]) -> bool {
         let is_zipped = |axis: &usize| axes.get(*axis).is_some_and(|axis| axis.zipped);
@@ -80,32 +92,45 @@ impl Entry {
 
     /// The entry for these axes; a fault if it matches none of their points. `canonical` are the axes' values.
     fn filter(&self, axes: &[Axis], canonical: &[Vec<String>]) -> Result<Filter, Fault> {
-        let mut filter = Vec::new();
-        let problem = || format!("the entry {} of `exclude` matches no cell", self.written().short());
+        let mut filter = Filter(Vec::new());
         for condition in &self.conditions {
-            let here = self.place().key(&condition.name);
             let Some(position) = axes.iter().position(|axis| axis.path == condition.path) else {
-                let names: Vec<&str> = axes.iter().map(|axis| axis.name.as_str()).collect();
-                let fault = Fault::name(&here, "axis", &condition.name, &names);
-                let problem = format!("`{}` is no axis of the matrix", condition.name);
-                return Err(Fault { problem, at_key: true, ..fault });
+                return Err(self.no_axis(condition, axes));
             };
             let mask: Vec<bool> = canonical.get(position).into_iter().flatten().map(condition.holds()).collect();
             if let (Some(axis), false) = (axes.get(position), mask.contains(&true)) {
-                let found = format!("{}: {}", condition.name, condition.values.written().short());
-                let allowed = format!("values of `{}`: {}", axis.name, axis.values.shown());
-                return Err(Fault::value(&here, problem(), found, allowed));
+                return Err(self.no_value(condition, axis));
             }
-            filter.push((position, mask));
+            filter.narrow(position, mask);
         }
-        let filter = Filter(filter);
         if filter.matches_any(axes) {
             return Ok(filter);
         }
-        let zipped: Vec<String> =
-            axes.iter().filter(|a| a.zipped).map(|a| format!("{}: {}", a.name, a.values.shown())).collect();
-        let allowed = format!("values that stand together below `zip`: {}", zipped.join("; "));
-        Err(Fault::value(&self.place(), problem(), "values that never meet".to_owned(), allowed))
+        let of = |axis: &Axis| self.conditions.iter().any(|c| c.path == axis.path);
+        let known: Vec<String> =
+            axes.iter().filter(|axis| of(axis)).map(|a| format!("{}: {}", a.name, a.values.shown())).collect();
+        let allowed = format!("values that a cell has together, of {}", known.join("; "));
+        Err(Fault::value(&self.place(), self.problem(), "values that no cell has together".to_owned(), allowed))
+    }
+
+    fn problem(&self) -> String {
+        format!("the entry {} of `exclude` matches no cell", self.written().short())
+    }
+
+    fn no_axis(&self, condition: &Condition, axes: &[Axis]) -> Fault {
+        let names: Vec<&str> = axes.iter().map(|axis| axis.name.as_str()).collect();
+        let fault = Fault::name(&self.place().key(&condition.name), "axis", &condition.name, &names);
+        Fault { problem: format!("`{}` is no axis of the matrix", condition.name), at_key: true, ..fault }
+    }
+
+    fn no_value(&self, condition: &Condition, axis: &Axis) -> Fault {
+        let wanted = condition.values.written().short();
+        let known: Vec<String> = axis.values.expand().take(CANDIDATES).map(|value| value.short()).collect();
+        let nearest = nearest(&wanted, known.iter().map(String::as_str)).map(String::into_boxed_str);
+        let (found, allowed) =
+            (format!("{}: {wanted}", condition.name), format!("values of `{}`: {}", axis.name, axis.values.shown()));
+        let fault = Fault::value(&self.place().key(&condition.name), self.problem(), found, allowed);
+        Fault { nearest: nearest.filter(|n| n.parse::<f64>().is_err()), ..fault }
     }
 
     /// What is left of the entry after overrides; `None` if it matches nothing any more.

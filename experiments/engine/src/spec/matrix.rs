@@ -105,7 +105,8 @@ impl Matrix {
         Ok(matrix)
     }
 
-    /// Refuses zipped axes of different lengths, and two axes of one path.
+    /// Refuses zipped axes of different lengths, two axes of one path, and an axis inside another whose values have that part
+    /// already.
     pub(crate) fn check(&self) -> Result<(), MatrixFault> {
         let mut zipped = self.axes.iter().filter(|axis| axis.zipped);
         if let Some(first) = zipped.next()
@@ -121,6 +122,13 @@ impl Matrix {
                 let problem = format!("the axes `{}` and `{}` are the same", other.name, axis.name);
                 let fault = Fault::value(&axis.key(), problem, format!("`{}` twice", axis.path), "one axis per path");
                 return Err(MatrixFault { fault: Fault { at_key: true, ..fault }, typed: axis.typed.clone() });
+            }
+            for (item, value) in axis.values.plain() {
+                if let Some(fault) = overwritten(&self.axes, &axis.path, value) {
+                    let rest = fault.path.below(&axis.path).unwrap_or_default();
+                    let path = item.map_or_else(|| axis.key(), |item| axis.key().index(item)).join(&rest);
+                    return Err(MatrixFault { fault: Fault { path, ..fault }, typed: axis.typed.clone() });
+                }
             }
         }
         Ok(())
@@ -263,6 +271,15 @@ impl Expansion {
         let allowed = "entries that leave one or more; `matrix.exclude=[]` on the command line leaves nothing out";
         Err(Fault::value(&root().key(EXCLUDE), "`exclude` leaves no cell", found, allowed))
     }
+}
+
+/// The fault of a value at `path` that has a part which one of `axes` sets.
+pub(crate) fn overwritten<'a>(axes: impl IntoIterator<Item = &'a Axis>, path: &KeyPath, value: &Tree) -> Option<Fault> {
+    let inner = axes.into_iter().filter(|axis| axis.path != *path);
+    let mut parts = inner.filter_map(|axis| Some((axis, value.get(&axis.path.below(path)?)?)));
+    let (axis, part) = parts.find(|(_, part)| **part != Tree::Scalar(serde_json::Value::Null))?;
+    let problem = format!("the matrix axis `{}` would overwrite a part of `{path}`", axis.name);
+    Some(Fault::value(&axis.path, problem, part.describe(), "a value without this part, or an override of the axis"))
 }
 
 /// The axes below `zip`.

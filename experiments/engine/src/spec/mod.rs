@@ -20,6 +20,8 @@ mod values;
 mod yaml;
 
 #[cfg(test)]
+mod sweep_tests;
+#[cfg(test)]
 mod tests;
 
 pub use check::Fault;

@@ -8,8 +8,8 @@
 //! | `matrix.exclude=[{suite: bn254}]` | replaces the list; `[]` leaves nothing out |
 //! | `matrix=...`, `matrix.zip=...` | replaces the whole; `null` leaves no axis |
 //!
-//! The order in which overrides are typed does not matter: a whole is set before its parts, and values before axes. Two
-//! overrides of one path are an error, and so is one inside the values of an axis. Quotes keep a text that looks like several
+//! The order in which overrides are typed is the order of their axes and nothing else: a whole is set before its parts, and
+//! values before axes. Two overrides of one path are an error, and so is a value inside an axis. Quotes keep a text that looks like several
 //! values: `input.tensor="'1..3'"`.
 
 use super::address;
@@ -186,20 +186,22 @@ impl Document {
     fn no_conflict(&self) -> Result<(), SpecErrors> {
         for (i, new) in self.overrides.iter().enumerate() {
             if let Some(first) = self.overrides.iter().take(i).find(|first| first.path == new.path) {
-                let (problem, found) =
-                    (format!("`{}` is given twice", new.path), format!("`{}` and `{}`", first.text, new.text));
+                let problem = format!("`{}` is given twice", new.path);
+                let found = format!("`{}` and `{}`", first.text, new.text);
                 let allowed = "one override of a path; commas for several values";
                 return Err(self.typed_error(&new.text, &Fault::value(&new.path, problem, found, allowed)));
             }
-            let over = self
-                .matrix
-                .axes
-                .iter()
-                .find(|axis| new.target == Target::Value && new.path.below(&axis.path).is_some());
-            if let Some(axis) = over {
+        }
+        for new in self.overrides.iter().filter(|new| new.target == Target::Value) {
+            let covers = |axis: &&Axis| axis.path != new.path && new.path.below(&axis.path).is_some();
+            if let Some(axis) = self.matrix.axes.iter().find(covers) {
                 let problem = format!("the matrix axis `{}` would overwrite `{}`", axis.path, new.path);
                 let fault =
                     Fault::value(&new.path, problem, format!("`{}`", new.text), "an override of the whole axis");
+                return Err(self.typed_error(&new.text, &fault));
+            }
+            let of_file = self.matrix.axes.iter().filter(|axis| axis.typed.is_none());
+            if let Some(fault) = matrix::overwritten(of_file, &new.path, &new.tree) {
                 return Err(self.typed_error(&new.text, &fault));
             }
         }

@@ -91,6 +91,12 @@ impl Values {
         self.items.iter().flat_map(Item::expand)
     }
 
+    /// The values that are written out, each with its position in the written list if there is one.
+    pub(crate) fn plain(&self) -> impl Iterator<Item = (Option<usize>, &Tree)> {
+        let plain = self.items.iter().enumerate().filter(|(_, item)| item.progression.is_none());
+        plain.map(|(i, item)| ((!self.alone).then_some(i), &item.written))
+    }
+
     /// The position in the written list of value number `index`; `None` if there is no list.
     pub(crate) fn item(&self, index: usize) -> Option<usize> {
         let mut end = 0_u128;
@@ -366,7 +372,7 @@ mod tests {
     #[test]
     fn decimal_steps_are_exact() {
         assert_eq!(values("{range: [0, 1, 0.1]}"), "0 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9 1");
-        assert_eq!(values("{range: [1e-5, 3e-5, 1e-5]}"), "1e-5 2e-5 3e-5");
+        assert_eq!(values("{range: [1e-5, 3e-5, 1e-5]}"), "0.00001 0.00002 0.00003");
         assert_eq!(values("{range: [0.5, 3]}"), "0.5 1.5 2.5");
         assert_eq!(values("{range: [1.0, 3.0]}"), "1 2 3");
     }
@@ -457,7 +463,7 @@ mod tests {
                 _ => {}
             }
         }
-        let mut schema = super::super::schema::schema();
+        let mut schema = super::super::schema::schema().clone();
         schema["properties"].as_object_mut().unwrap().remove("matrix");
         let mut found = Vec::new();
         keys(&schema, &mut found);
