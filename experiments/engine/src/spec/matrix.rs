@@ -68,14 +68,20 @@ pub(crate) fn root() -> KeyPath {
 #[derive(Debug)]
 pub(crate) struct MatrixFault {
     /// The fault.
-    pub fault: Fault,
+    pub fault: Box<Fault>,
     /// The override as typed.
     pub typed: Option<String>,
 }
 
+impl MatrixFault {
+    fn new(fault: Fault, typed: Option<&String>) -> Self {
+        Self { fault: Box::new(fault), typed: typed.cloned() }
+    }
+}
+
 impl From<Fault> for MatrixFault {
     fn from(fault: Fault) -> Self {
-        Self { fault, typed: None }
+        Self { fault: Box::new(fault), typed: None }
     }
 }
 
@@ -115,19 +121,19 @@ impl Matrix {
             let problem = format!("zipped axes advance together, `{}` has another length", axis.name);
             let allowed = format!("{} values, as many as `{}` has", first.values.count(), first.name);
             let fault = Fault::value(&axis.key(), problem, format!("{} values", axis.values.count()), allowed);
-            return Err(MatrixFault { fault, typed: axis.typed.clone().or_else(|| first.typed.clone()) });
+            return Err(MatrixFault::new(fault, axis.typed.as_ref().or(first.typed.as_ref())));
         }
         for (i, axis) in self.axes.iter().enumerate() {
             if let Some(other) = self.axes.iter().take(i).find(|other| other.path == axis.path) {
                 let problem = format!("the axes `{}` and `{}` are the same", other.name, axis.name);
                 let fault = Fault::value(&axis.key(), problem, format!("`{}` twice", axis.path), "one axis per path");
-                return Err(MatrixFault { fault: Fault { at_key: true, ..fault }, typed: axis.typed.clone() });
+                return Err(MatrixFault::new(Fault { at_key: true, ..fault }, axis.typed.as_ref()));
             }
             for (item, value) in axis.values.plain() {
                 if let Some(fault) = overwritten(&self.axes, &axis.path, value) {
                     let rest = fault.path.below(&axis.path).unwrap_or_default();
                     let path = item.map_or_else(|| axis.key(), |item| axis.key().index(item)).join(&rest);
-                    return Err(MatrixFault { fault: Fault { path, ..fault }, typed: axis.typed.clone() });
+                    return Err(MatrixFault::new(Fault { path, ..fault }, axis.typed.as_ref()));
                 }
             }
         }
@@ -191,7 +197,7 @@ impl Matrix {
                 let problem = format!("`{}` has a value twice", axis.name);
                 let found = format!("{shown} as value {} and as value {}", first + 1, index + 1);
                 let fault = Fault::value(&axis.place(index), problem, found, "every value once: each one is a cell");
-                return Err(MatrixFault { fault, typed: axis.typed.clone() });
+                return Err(MatrixFault::new(fault, axis.typed.as_ref()));
             }
         }
         Ok(())

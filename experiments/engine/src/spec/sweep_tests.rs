@@ -435,6 +435,9 @@ fn random_matrix(random: &mut Random) -> (String, Vec<String>) {
     (matrix(&text), points)
 }
 
+/// Random matrices that are tried, by seed.
+const RUNS: u64 = 150;
+
 #[test]
 fn random_matrices_expand_and_resolve_to_the_same_cells() {
     let experiments =
@@ -445,7 +448,6 @@ fn random_matrices_expand_and_resolve_to_the_same_cells() {
         &["measure.samples=1,3..4", "suite=bn254"],
         &["matrix.zip.input.bits=8..9", "matrix.zip.input.skip=3..4", "matrix.zip.measure.timeout_s=1,9"],
     ];
-    const RUNS: u64 = 150;
     let mut empty = 0;
     for seed in 0..RUNS {
         let (text, expected) = random_matrix(&mut Random(seed));
