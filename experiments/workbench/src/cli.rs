@@ -256,7 +256,7 @@ pub(crate) struct ExperimentArgs {
     /// A name under experiments/, or a path to a YAML file.
     #[arg(value_name = "SPEC")]
     pub(crate) spec: String,
-    /// Overrides: `key.path=value`, layers by position or name, commas sweep.
+    /// Overrides: `key.path=value`, layers by position or name; commas, `1..10` and `2^4..2^8` sweep.
     #[arg(value_name = "KEY.PATH=VALUE")]
     pub(crate) overrides: Vec<String>,
 }
