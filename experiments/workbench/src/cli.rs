@@ -58,6 +58,9 @@ pub(crate) enum Command {
         /// its share of the cores (unless RAYON_NUM_THREADS is set), and the results say so.
         #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = jobs())]
         jobs: usize,
+        /// Do not ask before more than 10 000 cells.
+        #[arg(short, long)]
+        yes: bool,
         /// Folder of all runs [default: notebooks-data/runs, or the variable WORKBENCH_RUNS].
         #[arg(long, value_name = "DIR")]
         runs: Option<PathBuf>,
@@ -83,6 +86,9 @@ pub(crate) enum Command {
         /// Write the cells as jobs that run on their own, on any machine, into this folder; print their folders.
         #[arg(long, value_name = "DIR", conflicts_with_all = ["json", "details"])]
         export: Option<PathBuf>,
+        /// Do not ask before more than 10 000 cells.
+        #[arg(short, long)]
+        yes: bool,
         /// Folder of all runs [default: notebooks-data/runs, or the variable WORKBENCH_RUNS].
         #[arg(long, value_name = "DIR")]
         runs: Option<PathBuf>,

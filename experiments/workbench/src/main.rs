@@ -43,17 +43,17 @@ fn start_log(verbose: u8) {
 
 fn dispatch(command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::Run { experiment, resume, new, jobs, runs, details } => {
+        Command::Run { experiment, resume, new, jobs, yes, runs, details } => {
             let file = locate::experiment(&experiment.spec)?;
             let runs = runs.unwrap_or_else(locate::runs);
             let (overrides, resume) = (experiment.overrides.as_slice(), resume.as_deref());
-            run::command(&run::Request { file: &file, overrides, runs: &runs, resume, new, jobs, details })
+            run::command(&run::Request { file: &file, overrides, runs: &runs, resume, new, yes, jobs, details })
         }
-        Command::Plan { experiment, json, details, export, runs } => {
+        Command::Plan { experiment, json, details, export, yes, runs } => {
             let file = locate::experiment(&experiment.spec)?;
             let runs = runs.unwrap_or_else(locate::runs);
             let overrides = experiment.overrides.as_slice();
-            run::plan_command(&run::PlanRequest { file: &file, overrides, runs: &runs, export, json, details })
+            run::plan_command(&run::PlanRequest { file: &file, overrides, runs: &runs, export, yes, json, details })
         }
         Command::RunCell { folder, again, data, jobs, child } => {
             run::cell::command(&run::cell::CellRequest { folder: &folder, again, data, jobs, child })
