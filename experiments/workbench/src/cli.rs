@@ -157,6 +157,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
         /// How many cells run on this machine at the same time: recorded, because they disturb each other's times.
+        /// RAYON_NUM_THREADS gives each of them its share of the cores.
         #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = jobs())]
         jobs: usize,
         /// Started by `run`.
