@@ -4,6 +4,7 @@ mod cli;
 mod describe;
 mod import;
 mod progress;
+mod report;
 mod run;
 mod table;
 
@@ -51,6 +52,12 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         }
         Command::Plan { experiment, json, details } => {
             run::plan_command(&locate::experiment(&experiment.spec)?, &experiment.overrides, json, details)
+        }
+        Command::Report { run, output, runs } => {
+            report::report(run.as_deref(), &runs.unwrap_or_else(locate::runs), output)
+        }
+        Command::Export { run, output, runs } => {
+            report::export(run.as_deref(), &runs.unwrap_or_else(locate::runs), output)
         }
         Command::Verify { proof, key, public, json } => verify::command(&verify::Files { proof, key, public }, json),
         Command::Import(args) => import::command(&args),
