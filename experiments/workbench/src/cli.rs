@@ -116,6 +116,28 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         runs: Option<PathBuf>,
     },
+    /// Check what papers claim: run the cells behind every claim that an experiment can check, and print what is claimed,
+    /// predicted and measured.
+    ///
+    /// Claims are data, in papers/claims.yaml, with their sources. Checked are counts, rounds, sizes and exponents; times on
+    /// other people's hardware are listed and never compared. Operations are measured in a counting build only
+    /// (`--features count-ops`, as `just papers` does). Exit code 3 if a claim does not hold.
+    #[command(
+        after_help = "Examples:\n  workbench papers --list\n  workbench papers logkr lasso\n  just papers --jobs 2"
+    )]
+    Papers {
+        /// Only claims whose name or paper contains one of these.
+        only: Vec<String>,
+        /// List the claims with their sources, and run nothing.
+        #[arg(long)]
+        list: bool,
+        /// Run this many cells at the same time: counts and sizes do not mind.
+        #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = jobs())]
+        jobs: usize,
+        /// Folder of all runs [default: notebooks-data/runs, or the variable WORKBENCH_RUNS].
+        #[arg(long, value_name = "DIR")]
+        runs: Option<PathBuf>,
+    },
     /// Verify a proof from its file, the verifying key and the public values: nothing else is needed.
     ///
     /// Exit code 0 if the proof is accepted, 2 with the reason if it is rejected.

@@ -66,6 +66,10 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
             run::cell::command(&run::cell::CellRequest { folder: &folder, again, data, jobs, child })
         }
         Command::Collect { folder, details } => run::gather::command(&folder, details),
+        Command::Papers { only, list, jobs, runs } => {
+            let runs = runs.unwrap_or_else(locate::runs);
+            run::papers::command(&run::papers::PapersRequest { only, list, runs, jobs })
+        }
         Command::Verify { proof, key, public, json } => verify::command(&verify::Files { proof, key, public }, json),
         Command::Import(args) => import::command(&args),
         Command::List { kind } => {
