@@ -97,6 +97,21 @@ bench *FILTER:
         cargo bench -p zkml-benches --bench logup --bench lookups -- "$@"
     fi
 
+# Draw a run, by default the newest one: a page and its pictures
+[group('experiments')]
+report *ARGS:
+    {{ workbench }} report "$@"
+
+# Write a run's results as tables for notebooks, CSV and Parquet
+[group('experiments')]
+export *ARGS:
+    {{ workbench }} export "$@"
+
+# Check what papers claim, in a build that counts operations: `just papers`, `just papers --list`, `just papers logkr`
+[group('experiments')]
+papers *ARGS:
+    cargo run --quiet --release -p workbench --features count-ops -- papers "$@"
+
 # Protocols compared under criterion, with a verdict on every difference: `just compare rmsnorm`, `just compare --help`
 [group('experiments')]
 compare *ARGS:

@@ -93,6 +93,57 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         runs: Option<PathBuf>,
     },
+    /// Draw a run: one HTML page with everything in it, and every picture as SVG and PNG.
+    ///
+    /// The page needs no network and no script, follows the reader's light or dark scheme, and holds the numbers behind every
+    /// picture.
+    #[command(after_help = REPORT_HELP)]
+    Report {
+        /// The run's folder, or the name of an experiment, whose newest run it is [default: the newest run of all].
+        run: Option<String>,
+        /// Folder for the files [default: `report` in the run's folder].
+        #[arg(short, long, value_name = "DIR")]
+        output: Option<PathBuf>,
+        /// Folder of all runs [default: notebooks-data/runs, or the variable WORKBENCH_RUNS].
+        #[arg(long, value_name = "DIR")]
+        runs: Option<PathBuf>,
+    },
+    /// Write a run's results as tables for notebooks, each as CSV and as Parquet.
+    ///
+    /// One table for cells, and one each for samples, steps, relations, layers and proof bytes. What every column
+    /// means, and its unit, is in notebooks-data/DICTIONARY.md.
+    Export {
+        /// The run's folder, or the name of an experiment, whose newest run it is [default: the newest run of all].
+        run: Option<String>,
+        /// Folder for the files [default: `tables` in the run's folder].
+        #[arg(short, long, value_name = "DIR")]
+        output: Option<PathBuf>,
+        /// Folder of all runs [default: notebooks-data/runs, or the variable WORKBENCH_RUNS].
+        #[arg(long, value_name = "DIR")]
+        runs: Option<PathBuf>,
+    },
+    /// Check what papers claim: run the cells behind every claim that an experiment can check, and print what is claimed,
+    /// predicted and measured.
+    ///
+    /// Claims are data, in papers/claims.yaml, with their sources. Checked are counts, rounds, sizes and exponents; times on
+    /// other people's hardware are listed and never compared. Operations are measured in a counting build only
+    /// (`--features count-ops`, as `just papers` does). Exit code 3 if a claim does not hold.
+    #[command(
+        after_help = "Examples:\n  workbench papers --list\n  workbench papers logkr lasso\n  just papers --jobs 2"
+    )]
+    Papers {
+        /// Only claims whose name or paper contains one of these.
+        only: Vec<String>,
+        /// List the claims with their sources, and run nothing.
+        #[arg(long)]
+        list: bool,
+        /// Run this many cells at the same time: counts and sizes do not mind.
+        #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = jobs())]
+        jobs: usize,
+        /// Folder of all runs [default: notebooks-data/runs, or the variable WORKBENCH_RUNS].
+        #[arg(long, value_name = "DIR")]
+        runs: Option<PathBuf>,
+    },
     /// Verify a proof from its file, the verifying key and the public values: nothing else is needed.
     ///
     /// Exit code 0 if the proof is accepted, 2 with the reason if it is rejected.
@@ -208,6 +259,12 @@ A run folder holds env.json, resolved.yaml, plan.json, results.jsonl (one line p
 cell its job, proof, verifying key, public values, record, environment and log:
   notebooks-data/runs/<utc>-<name>-<id>/cells/<cell>/
     {cell.json,proof.bin,verifying-key.bin,public.bin,record.json,environment.json,log.txt}";
+
+const REPORT_HELP: &str = "\
+Examples:
+  workbench report                                 the newest run
+  workbench report rmsnorm-compare                 the newest run of one experiment
+  workbench report notebooks-data/published/dense-compare --output pictures";
 
 const VERIFY_HELP: &str = "\
 Example:

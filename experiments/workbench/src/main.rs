@@ -4,6 +4,7 @@ mod cli;
 mod describe;
 mod import;
 mod progress;
+mod report;
 mod run;
 mod table;
 
@@ -55,10 +56,20 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
             let overrides = experiment.overrides.as_slice();
             run::plan_command(&run::PlanRequest { file: &file, overrides, runs: &runs, export, yes, json, details })
         }
+        Command::Report { run, output, runs } => {
+            report::report(run.as_deref(), &runs.unwrap_or_else(locate::runs), output)
+        }
+        Command::Export { run, output, runs } => {
+            report::export(run.as_deref(), &runs.unwrap_or_else(locate::runs), output)
+        }
         Command::RunCell { folder, again, data, jobs, child } => {
             run::cell::command(&run::cell::CellRequest { folder: &folder, again, data, jobs, child })
         }
         Command::Collect { folder, details } => run::gather::command(&folder, details),
+        Command::Papers { only, list, jobs, runs } => {
+            let runs = runs.unwrap_or_else(locate::runs);
+            run::papers::command(&run::papers::PapersRequest { only, list, runs, jobs })
+        }
         Command::Verify { proof, key, public, json } => verify::command(&verify::Files { proof, key, public }, json),
         Command::Import(args) => import::command(&args),
         Command::List { kind } => {

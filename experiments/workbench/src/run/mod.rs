@@ -7,6 +7,7 @@
 //! | `cell` | `run-cell`: the process of one cell, also started by hand or by another scheduler |
 //! | `gather` | `collect`: the records of cells that ran elsewhere |
 //! | `export` | `plan --export`: jobs without a run |
+//! | `papers` | `papers`: the cells that check what papers claim |
 //! | `estimate` | seconds of cells in earlier runs, time left |
 
 pub(crate) mod cell;
@@ -14,6 +15,7 @@ mod estimate;
 mod export;
 mod folder;
 pub(crate) mod gather;
+pub(crate) mod papers;
 mod schedule;
 
 use std::io::IsTerminal as _;
