@@ -75,7 +75,7 @@ test.yaml:9:23: `range` counts up, and this has no values
     assert!(shown.starts_with("test.yaml, command line `input.rows=8..1`: `range` counts up"), "{shown}");
     let shown = errors(&matrix("input.rows: [1, {range: [1, 3]}]"), &[]);
     assert!(shown.starts_with("test.yaml:9:19: `input.rows` has a value twice\n"), "{shown}");
-    assert!(shown.contains("as value 1 and as value 2"), "{shown}");
+    assert!(shown.contains("found:    1 as value 1 and as value 2"), "{shown}");
     assert!(
         errors(BASE, &["suite=bn254,bn254"]).contains("command line `suite=bn254,bn254`: `suite` has a value twice")
     );
@@ -352,6 +352,12 @@ test.yaml: the matrix has too many cells
 fn a_fault_in_every_value_is_shown_a_hundred_times_at_most() {
     let shown = errors(&matrix("input.skip: {range: [1, 20]}\nmeasure.samples: {range: [10001, 10300]}"), &[]);
     assert_eq!(shown.matches("`measure.samples` is out of range").count(), 100);
+    assert_eq!(
+        errors(BASE, &["input.skip=1..3", "measure={samples: x},{warmup: 2, samples: x}"])
+            .matches("wrong type")
+            .count(),
+        1
+    );
     let shown = errors(&matrix("input.skip: {range: [1, 2000]}\nmeasure.samples: [3, many]"), &[]);
     assert_eq!(shown.matches("wrong type at `measure.samples`").count(), 1);
 }
