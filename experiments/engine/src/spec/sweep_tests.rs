@@ -500,3 +500,15 @@ fn every_experiment_beside_the_engine_opens_and_resolves_to_the_same_cells() {
     }
     assert!(files > 10, "{files} experiments");
 }
+
+#[test]
+fn the_matrix_in_the_readme_is_what_it_says() {
+    let readme = include_str!("../../../../README.md");
+    let mut blocks = readme.split("```yaml").skip(1).filter_map(|block| block.split("```").next());
+    let block = blocks.find(|block| block.trim_start().starts_with("matrix:")).unwrap();
+    let lines: Vec<&str> = block.lines().map(|line| line.strip_prefix("  ").unwrap_or(line)).collect();
+    let cells = labels(&format!("{BASE}{}\n", lines.join("\n")), &[]);
+    // 2 suites, 8 numbers of rows and 2 protocols; 2 cells match the first entry, 4 the second, and 1 both.
+    assert_eq!(cells.len(), 2 * 8 * 2 - (2 + 4 - 1));
+    assert_eq!(cells[0], "suite=goldilocks input.rows=1 model.0.protocol=reveal");
+}
