@@ -36,6 +36,9 @@ def execute(path, timeout, runtime):
         faults.append(str(failure).strip())
     # What differs from one interpreter to the next says nothing about the results.
     notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}
+    silent = [number for number, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.execution_count is None]
+    if silent and not faults:
+        faults.append(f"cells that were not executed: {silent}")
     return notebook, faults + [fault for number, cell in enumerate(notebook.cells) for fault in inspect(number, cell)]
 
 
@@ -43,8 +46,6 @@ def inspect(number, cell):
     """What is wrong with the outputs of a cell that ran."""
     if cell.cell_type != "code":
         return
-    if cell.execution_count is None and cell.source.strip():
-        yield f"cell {number} was not executed"
     for output in cell.outputs:
         if output.get("name") == "stderr":
             yield f"cell {number} wrote to the standard error: {output.text.strip()}"
