@@ -94,8 +94,23 @@ bench *FILTER:
         cargo test --quiet --locked --profile bench --manifest-path {{ fields }}
         cargo bench --locked --manifest-path {{ fields }} -- "${@:2}"
     else
-        cargo bench -p zkml-benches -- "$@"
+        cargo bench -p zkml-benches --bench logup --bench lookups -- "$@"
     fi
+
+# Draw a run, by default the newest one: a page and its pictures
+[group('experiments')]
+report *ARGS:
+    {{ workbench }} report "$@"
+
+# Write a run's results as tables for notebooks, CSV and Parquet
+[group('experiments')]
+export *ARGS:
+    {{ workbench }} export "$@"
+
+# Protocols compared under criterion, with a verdict on every difference: `just compare rmsnorm`, `just compare --help`
+[group('experiments')]
+compare *ARGS:
+    cargo bench --quiet -p zkml-benches --bench compare -- "$@"
 
 # Formatting, lints, docs and the verifier-only build, warnings denied
 [group('quality')]

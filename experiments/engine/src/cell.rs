@@ -227,11 +227,8 @@ impl Measuring<'_> {
             self.progress.now(&format!("proof {} of {}", i + 1, counts.samples));
             drop(last.take());
             let device = chosen.for_a_proof();
-            let (witness, forward) = timed(|| network.forward(&device));
-            let witness = witness.map_err(failed)?;
             let before = count::snapshot();
-            let (proof, proving) = timed(|| zkml_model::prove(key, &witness, &device));
-            let proof = proof.map_err(failed)?;
+            let (proof, witness, forward, proving) = prove_once(network, key, &device).map_err(failed)?;
             measured.counted = count::ENABLED.then(|| count::snapshot().since(before));
             measured.proofs.push(times_of(&proof, forward, proving));
             steps.add(&proof);
@@ -307,7 +304,20 @@ fn same_on_the_host<S: CommittedSuite>(network: &Network, key: &ProvingKey<S>, p
     Err(invalid(format!("the device's proof differs from the host's from byte {at} on: the device computes wrongly")))
 }
 
-fn times_of(proof: &Proof, forward: Time, proving: Time) -> ProofTimes {
+/// The forward pass, the proof, and the times that both take. Errors are in words.
+pub(crate) fn prove_once<S: CommittedSuite>(
+    network: &Network,
+    key: &ProvingKey<S>,
+    device: &Device,
+) -> Result<(Proof, Witness, Time, Time), String> {
+    let (witness, forward) = timed(|| network.forward(device));
+    let witness = witness.map_err(|e| e.to_string())?;
+    let (proof, proving) = timed(|| zkml_model::prove(key, &witness, device));
+    Ok((proof.map_err(|e| e.to_string())?, witness, forward, proving))
+}
+
+/// Times of a proof by phase.
+pub(crate) fn times_of(proof: &Proof, forward: Time, proving: Time) -> ProofTimes {
     let mut phases: BTreeMap<String, Time> = BTreeMap::new();
     let mut known = Time::default();
     for timing in &proof.timings {

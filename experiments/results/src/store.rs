@@ -91,6 +91,13 @@ impl RunFolder {
         Ok(Self { path })
     }
 
+    /// A finished run to read from. Nothing is made in it.
+    pub fn read(path: &Path) -> Result<Self, StoreError> {
+        let results = path.join("results.jsonl");
+        fs::metadata(&results).map_err(error(&results, "the run cannot be read"))?;
+        Ok(Self { path: path.to_owned() })
+    }
+
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.path

@@ -69,6 +69,35 @@ pub(crate) enum Command {
         #[arg(long)]
         details: bool,
     },
+    /// Draw a run: one HTML page with everything in it, and every picture as SVG and PNG.
+    ///
+    /// The page needs no network and no script, follows the reader's light or dark scheme, and holds the numbers behind every
+    /// picture.
+    #[command(after_help = REPORT_HELP)]
+    Report {
+        /// The run's folder, or the name of an experiment, whose newest run it is [default: the newest run of all].
+        run: Option<String>,
+        /// Folder for the files [default: `report` in the run's folder].
+        #[arg(short, long, value_name = "DIR")]
+        output: Option<PathBuf>,
+        /// Folder of all runs [default: notebooks-data/runs, or the variable WORKBENCH_RUNS].
+        #[arg(long, value_name = "DIR")]
+        runs: Option<PathBuf>,
+    },
+    /// Write a run's results as tables for notebooks, each as CSV and as Parquet.
+    ///
+    /// One table for cells, and one each for samples, steps, relations, layers and proof bytes. What every column
+    /// means, and its unit, is in notebooks-data/DICTIONARY.md.
+    Export {
+        /// The run's folder, or the name of an experiment, whose newest run it is [default: the newest run of all].
+        run: Option<String>,
+        /// Folder for the files [default: `tables` in the run's folder].
+        #[arg(short, long, value_name = "DIR")]
+        output: Option<PathBuf>,
+        /// Folder of all runs [default: notebooks-data/runs, or the variable WORKBENCH_RUNS].
+        #[arg(long, value_name = "DIR")]
+        runs: Option<PathBuf>,
+    },
     /// Verify a proof from its file, the verifying key and the public values: nothing else is needed.
     ///
     /// Exit code 0 if the proof is accepted, 2 with the reason if it is rejected.
@@ -135,6 +164,12 @@ Examples:
 A run folder holds env.json, resolved.yaml, plan.json, results.jsonl (one line per finished cell), and for every
 cell its proof, verifying key, public values, result and log:
   notebooks-data/runs/<utc>-<name>-<id>/cells/<cell>/{proof.bin,verifying-key.bin,public.bin,result.json,log.txt}";
+
+const REPORT_HELP: &str = "\
+Examples:
+  workbench report                                 the newest run
+  workbench report rmsnorm-compare                 the newest run of one experiment
+  workbench report notebooks-data/published/dense-compare --output pictures";
 
 const VERIFY_HELP: &str = "\
 Example:

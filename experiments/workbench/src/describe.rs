@@ -3,10 +3,10 @@
 use zkml_core::ProtocolInfo;
 
 use crate::cli::Kind;
-use crate::{locate, run};
+use crate::run;
 use zkml_engine::exit::Failure;
 use zkml_engine::spec::nearest;
-use zkml_engine::{catalogue, devices};
+use zkml_engine::{catalogue, devices, locate};
 use zkml_results::metrics::METRICS;
 
 type Rows = Vec<(String, String)>;

@@ -3,8 +3,8 @@
 mod cli;
 mod describe;
 mod import;
-mod locate;
 mod progress;
+mod report;
 mod run;
 mod table;
 
@@ -14,7 +14,7 @@ use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use tracing_subscriber::EnvFilter;
 use zkml_engine::exit::{Exit, Failure};
-use zkml_engine::{cell, spec, verify};
+use zkml_engine::{cell, locate, spec, verify};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -52,6 +52,12 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         }
         Command::Plan { experiment, json, details } => {
             run::plan_command(&locate::experiment(&experiment.spec)?, &experiment.overrides, json, details)
+        }
+        Command::Report { run, output, runs } => {
+            report::report(run.as_deref(), &runs.unwrap_or_else(locate::runs), output)
+        }
+        Command::Export { run, output, runs } => {
+            report::export(run.as_deref(), &runs.unwrap_or_else(locate::runs), output)
         }
         Command::Verify { proof, key, public, json } => verify::command(&verify::Files { proof, key, public }, json),
         Command::Import(args) => import::command(&args),

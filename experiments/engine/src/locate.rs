@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use zkml_engine::exit::Failure;
-use zkml_engine::spec::nearest;
+use crate::exit::Failure;
+use crate::spec::nearest;
 
 /// The nearest folder, from the working directory upwards, that holds `experiments/`; else the working directory.
 fn root() -> PathBuf {
@@ -19,7 +19,7 @@ fn shorten(path: PathBuf) -> PathBuf {
 }
 
 /// The folder of all runs.
-pub(crate) fn runs() -> PathBuf {
+pub fn runs() -> PathBuf {
     if let Some(folder) = std::env::var_os("WORKBENCH_RUNS").filter(|f| !f.is_empty()) {
         return folder.into();
     }
@@ -27,7 +27,7 @@ pub(crate) fn runs() -> PathBuf {
 }
 
 /// Names and files of all experiments, sorted.
-pub(crate) fn experiments() -> Vec<(String, PathBuf)> {
+pub fn experiments() -> Vec<(String, PathBuf)> {
     let folder = root().join("experiments");
     let entries = std::fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok).map(|e| e.path());
     let mut found: Vec<(String, PathBuf)> = entries
@@ -39,7 +39,7 @@ pub(crate) fn experiments() -> Vec<(String, PathBuf)> {
 }
 
 /// The file of an experiment given by name or by path.
-pub(crate) fn experiment(spec: &str) -> Result<PathBuf, Failure> {
+pub fn experiment(spec: &str) -> Result<PathBuf, Failure> {
     let path = Path::new(spec);
     let is_path = spec.contains(['/', '\\']) || path.extension().is_some_and(|e| e == "yaml" || e == "yml");
     if is_path {
@@ -53,4 +53,36 @@ pub(crate) fn experiment(spec: &str) -> Result<PathBuf, Failure> {
     let near = nearest(spec, names.iter().copied()).map_or_else(String::new, |n| format!("\n  nearest:  {n}"));
     let allowed = if names.is_empty() { "a path to a YAML file".to_owned() } else { names.join(", ") };
     Err(Failure::usage(format!("unknown experiment `{spec}`\n  found:    `{spec}`\n  allowed:  {allowed}{near}")))
+}
+
+/// The folder of results: of the newest run, or of the one that is named by its folder or its experiment. Without runs of its
+/// own, an experiment's published results.
+pub fn results(which: Option<&str>, runs: &Path) -> Result<PathBuf, Failure> {
+    let published = shorten(root().join("notebooks-data/published"));
+    let has_results = |path: &PathBuf| path.join("results.jsonl").is_file();
+    let Some(which) = which else {
+        let mut newest: Vec<PathBuf> =
+            folders(runs).into_iter().filter(|p| has_results(p) && !p.is_symlink()).collect();
+        newest.sort();
+        return newest.pop().or_else(|| Some(published.join("rmsnorm-compare")).filter(has_results)).ok_or_else(|| {
+            let place = runs.display();
+            Failure::usage(format!("{place}: there are no results yet\n  make some: just experiment rmsnorm-compare"))
+        });
+    };
+    let places = [PathBuf::from(which), runs.join(which), runs.join(format!("latest-{which}")), published.join(which)];
+    places.into_iter().find(has_results).ok_or_else(|| {
+        let name = |path: &PathBuf| Some(path.file_name()?.to_string_lossy().into_owned());
+        let all = [folders(runs), folders(&published)].concat();
+        let mut known: Vec<String> = all.iter().filter(|p| has_results(p)).filter_map(name).collect();
+        known.sort();
+        let near =
+            nearest(which, known.iter().map(String::as_str)).map_or_else(String::new, |n| format!("\n  nearest:  {n}"));
+        let allowed = "a run's folder, or the name of an experiment that was run";
+        Failure::usage(format!("there are no results of `{which}`\n  found:    `{which}`\n  allowed:  {allowed}{near}"))
+    })
+}
+
+fn folders(parent: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }

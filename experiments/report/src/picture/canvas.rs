@@ -1,0 +1,324 @@
+//! A surface in pixels over plotters' SVG backend, and plots with axes on it.
+
+use std::cell::Cell;
+
+use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
+use plotters::element::{Drawable, PointCollection};
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::palette::{GRID, Ink, MUTED, Mark, PAPER, TEXT};
+use crate::text;
+
+/// Text of labels, in pixels.
+pub(crate) const SIZE: f64 = 13.0;
+/// Text of headings inside a picture.
+pub(crate) const HEADING: f64 = 14.0;
+/// Text of titles.
+pub(crate) const TITLE: f64 = 17.0;
+
+/// The SVG backend divides sizes by this.
+const SVG_SIZE: f64 = 1.24;
+
+/// Where a text is pinned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+/// Look of a text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Type {
+    pub(crate) size: f64,
+    pub(crate) ink: Ink,
+    pub(crate) bold: bool,
+    pub(crate) anchor: Anchor,
+}
+
+impl Type {
+    /// A label.
+    pub(crate) const LABEL: Self = Self { size: SIZE, ink: TEXT, bold: false, anchor: Anchor::Start };
+    /// What stands back: ticks, units.
+    pub(crate) const QUIET: Self = Self { ink: MUTED, ..Self::LABEL };
+    /// The head of a part.
+    pub(crate) const HEAD: Self = Self { size: HEADING, bold: true, ..Self::LABEL };
+
+    pub(crate) const fn anchored(self, anchor: Anchor) -> Self {
+        Self { anchor, ..self }
+    }
+}
+
+/// A surface.
+pub(crate) struct Canvas<'a> {
+    area: DrawingArea<SVGBackend<'a>, Shift>,
+    /// Set once something could not be drawn.
+    failed: Cell<bool>,
+}
+
+impl<'a> Canvas<'a> {
+    fn draw<'e, E>(&self, element: &'e E)
+    where
+        &'e E: PointCollection<'e, (i32, i32)>,
+        E: Drawable<SVGBackend<'a>>,
+    {
+        if self.area.draw(element).is_err() {
+            self.failed.set(true);
+        }
+    }
+
+    /// A text with its vertical middle at `y`.
+    pub(crate) fn text(&self, (x, y): (f64, f64), shown: &str, look: Type) {
+        let horizontal = match look.anchor {
+            Anchor::Start => HPos::Left,
+            Anchor::Middle => HPos::Center,
+            Anchor::End => HPos::Right,
+        };
+        let weight = if look.bold { FontStyle::Bold } else { FontStyle::Normal };
+        let font = FontDesc::new(FontFamily::SansSerif, look.size * SVG_SIZE, weight);
+        let ink = colour(look.ink);
+        let style = TextStyle::from(font).color(&ink).pos(Pos::new(horizontal, VPos::Center));
+        self.draw(&Text::new(text::printable(shown), pixel(x, y), style));
+    }
+
+    /// A filled rectangle.
+    pub(crate) fn rectangle(&self, from: (f64, f64), to: (f64, f64), ink: Ink) {
+        let corners = [pixel(from.0, from.1), pixel(to.0, to.1)];
+        self.draw(&Rectangle::new(corners, colour(ink).filled()));
+    }
+
+    /// A line through points.
+    pub(crate) fn line(&self, points: &[(f64, f64)], ink: Ink, thickness: u32) {
+        let points: Vec<(i32, i32)> = points.iter().map(|p| pixel(p.0, p.1)).collect();
+        self.draw(&PathElement::new(points, colour(ink).stroke_width(thickness)));
+    }
+
+    /// A mark of about ten pixels.
+    pub(crate) fn mark(&self, (x, y): (f64, f64), mark: Mark, ink: Ink) {
+        let r = 5.0;
+        let polygon = |points: &[(f64, f64)]| {
+            let points: Vec<(i32, i32)> = points.iter().map(|p| pixel(x + p.0, y + p.1)).collect();
+            self.draw(&Polygon::new(points, colour(ink).filled()));
+        };
+        let stroke =
+            |from: (f64, f64), to: (f64, f64)| self.line(&[(x + from.0, y + from.1), (x + to.0, y + to.1)], ink, 3);
+        match mark {
+            Mark::Disc => self.draw(&Circle::new(pixel(x, y), 5, colour(ink).filled())),
+            Mark::Ring => {
+                self.draw(&Circle::new(pixel(x, y), 5, colour(PAPER).filled()));
+                self.draw(&Circle::new(pixel(x, y), 5, colour(ink).stroke_width(2)));
+            }
+            Mark::Square => polygon(&[(-r, -r), (r, -r), (r, r), (-r, r)]),
+            Mark::Diamond => polygon(&[(0.0, -r - 1.0), (r + 1.0, 0.0), (0.0, r + 1.0), (-r - 1.0, 0.0)]),
+            Mark::Triangle => polygon(&[(0.0, -r - 1.0), (r + 1.0, r), (-r - 1.0, r)]),
+            Mark::Wedge => polygon(&[(-r - 1.0, -r), (r + 1.0, -r), (0.0, r + 1.0)]),
+            Mark::Cross => {
+                stroke((-r, -r), (r, r));
+                stroke((-r, r), (r, -r));
+            }
+            Mark::Plus => {
+                stroke((-r, 0.0), (r, 0.0));
+                stroke((0.0, -r), (0.0, r));
+            }
+        }
+    }
+}
+
+fn pixel(x: f64, y: f64) -> (i32, i32) {
+    (x.round() as i32, y.round() as i32)
+}
+
+fn colour(ink: Ink) -> RGBColor {
+    let [r, g, b] = ink.light;
+    RGBColor(r, g, b)
+}
+
+/// What a drawing is given: its width in pixels, and a title if nothing beside it will say what it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame<'a> {
+    pub(crate) width: f64,
+    pub(crate) title: Option<(&'a str, &'a str)>,
+}
+
+/// Below this width a layout is one column.
+const NARROW: f64 = 600.0;
+
+impl Frame<'_> {
+    pub(crate) fn narrow(&self) -> bool {
+        self.width < NARROW
+    }
+
+    /// Margin at every side: none where a page has its own.
+    pub(crate) fn margin(&self) -> f64 {
+        if self.title.is_some() { 24.0 } else { 1.0 }
+    }
+
+    /// Left and right end of what can be drawn on.
+    pub(crate) fn sides(&self) -> (f64, f64) {
+        (self.margin(), self.width - self.margin())
+    }
+
+    /// Where drawing begins, below the title.
+    pub(crate) fn top(&self) -> f64 {
+        if self.title.is_some() { self.margin() + 54.0 } else { 4.0 }
+    }
+
+    /// A picture whose parts end at `bottom`.
+    pub(crate) fn draw(&self, bottom: f64, parts: impl FnOnce(&Canvas<'_>)) -> Option<String> {
+        let mut svg = String::new();
+        let size = (self.width.round() as u32, (bottom + self.margin()).round() as u32);
+        let canvas =
+            Canvas { area: SVGBackend::with_string(&mut svg, size).into_drawing_area(), failed: Cell::new(false) };
+        if let Some((title, subtitle)) = self.title {
+            let (left, right) = self.sides();
+            canvas.rectangle((0.0, 0.0), (self.width, f64::from(size.1)), PAPER);
+            let look = Type { size: TITLE, bold: true, ..Type::LABEL };
+            // Bold text is about a tenth wider.
+            canvas.text((left, self.margin() + 8.0), &text::fitted(title, TITLE * 1.1, right - left), look);
+            canvas.text((left, self.margin() + 31.0), &text::fitted(subtitle, SIZE, right - left), Type::QUIET);
+        }
+        parts(&canvas);
+        let failed = canvas.area.present().is_err() || canvas.failed.get();
+        drop(canvas);
+        (!failed).then_some(svg)
+    }
+}
+
+/// One direction of a plot.
+#[derive(Clone, Debug)]
+pub(crate) struct Scale {
+    /// Ends, as logarithms to base ten if `log`.
+    low: f64,
+    high: f64,
+    log: bool,
+    pub(crate) ticks: Vec<(f64, String)>,
+}
+
+impl Scale {
+    /// From zero to above the largest value, with round ticks.
+    pub(crate) fn linear(high: f64, ticks: usize, show: fn(f64) -> String) -> Self {
+        let high = if high > 0.0 && high.is_finite() { high } else { 1.0 };
+        let step = round_step(high / ticks.max(1) as f64);
+        let count = (high / step).ceil() as usize;
+        let ticks = (0..=count).map(|k| k as f64 * step).map(|v| (v, show(v))).collect();
+        Self { low: 0.0, high: count as f64 * step, log: false, ticks }
+    }
+
+    /// Around positive values, with logarithmic steps and at most about `ticks` ticks.
+    pub(crate) fn log(values: &[f64], ticks: usize, show: fn(f64) -> String) -> Self {
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(0.0, f64::max);
+        let (low, high) = if low > 0.0 && high.is_finite() { (low.log10(), high.log10()) } else { (0.0, 1.0) };
+        let room = ((high - low) * 0.06).max(0.06);
+        let (low, high) = (low - room, high + room);
+        let choices: [&[f64]; 3] = [&[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]];
+        let between = |steps: &[f64], stride: i32| -> Vec<f64> {
+            let decades = low.floor() as i32..=high.ceil() as i32;
+            let decades = decades.filter(|d| d.rem_euclid(stride) == 0);
+            let values = decades.flat_map(|d| steps.iter().map(move |s| s * 10f64.powi(d)));
+            values.filter(|v| (low..=high).contains(&v.log10())).collect()
+        };
+        let strides = choices.iter().map(|s| between(s, 1)).chain((2..12).map(|s| between(&[1.0], s)));
+        let chosen = strides.clone().find(|t| t.len() <= ticks).filter(|t| t.len() > 1);
+        let chosen = chosen.unwrap_or_else(|| between(choices[0], 1));
+        Self { low, high, log: true, ticks: chosen.into_iter().map(|v| (v, show(v))).collect() }
+    }
+
+    /// The same with ticks at these values.
+    pub(crate) fn at(mut self, ticks: &[f64], show: impl Fn(f64) -> String) -> Self {
+        self.ticks = ticks.iter().map(|v| (*v, show(*v))).collect();
+        self
+    }
+
+    fn place(&self, value: f64) -> f64 {
+        if self.log { value.max(f64::MIN_POSITIVE).log10() } else { value }
+    }
+}
+
+/// 1, 2 or 5 times a power of ten, not below the step.
+fn round_step(step: f64) -> f64 {
+    let power = 10f64.powf(step.log10().floor());
+    [1.0, 2.0, 5.0, 10.0].map(|f| f * power).into_iter().find(|s| *s >= step * 0.999).unwrap_or(power * 10.0)
+}
+
+/// A plot: a rectangle with a scale in each direction.
+pub(crate) struct Plot {
+    pub(crate) left: f64,
+    pub(crate) top: f64,
+    pub(crate) right: f64,
+    pub(crate) bottom: f64,
+    x: Scale,
+    y: Scale,
+    coordinates: Cartesian2d<RangedCoordf64, RangedCoordf64>,
+}
+
+impl Plot {
+    /// A plot over a rectangle `[left, top, right, bottom]`.
+    pub(crate) fn new([left, top, right, bottom]: [f64; 4], x: Scale, y: Scale) -> Self {
+        let pixels = (left as i32..right as i32, bottom as i32..top as i32);
+        let coordinates = Cartesian2d::new(x.low..x.high, y.low..y.high, pixels);
+        Self { left, top, right, bottom, x, y, coordinates }
+    }
+
+    /// The pixel of a point.
+    pub(crate) fn at(&self, x: f64, y: f64) -> (f64, f64) {
+        use plotters::coord::CoordTranslate;
+        let (px, py) = self.coordinates.translate(&(self.x.place(x), self.y.place(y)));
+        (f64::from(px), f64::from(py))
+    }
+
+    /// Vertical lines of the grid, and their ticks below it.
+    pub(crate) fn vertical(&self, canvas: &Canvas<'_>) {
+        let mut free = f64::NEG_INFINITY;
+        for (value, shown) in &self.x.ticks {
+            let (x, _) = self.at(*value, 0.0);
+            canvas.line(&[(x, self.top), (x, self.bottom)], GRID, 1);
+            let half = text::width(shown, SIZE) / 2.0;
+            if x - half > free {
+                canvas.text((x, self.bottom + 13.0), shown, Type::QUIET.anchored(Anchor::Middle));
+                free = x + half + 6.0;
+            }
+        }
+    }
+
+    /// Horizontal lines of the grid, and their ticks to the left of it.
+    pub(crate) fn horizontal(&self, canvas: &Canvas<'_>) {
+        for (value, shown) in &self.y.ticks {
+            let (_, y) = self.at(0.0, *value);
+            canvas.line(&[(self.left, y), (self.right, y)], GRID, 1);
+            canvas.text((self.left - 7.0, y), shown, Type::QUIET.anchored(Anchor::End));
+        }
+    }
+
+    /// Room that the ticks of a vertical scale need to the left.
+    pub(crate) fn gutter(y: &Scale) -> f64 {
+        y.ticks.iter().map(|(_, shown)| text::width(shown, SIZE)).fold(0.0, f64::max) + 9.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_and_few() {
+        let scale = Scale::linear(32.5, 5, text::count);
+        assert_eq!(scale.ticks.iter().map(|t| t.0 as u32).collect::<Vec<_>>(), [0, 10, 20, 30, 40]);
+        for (low, high) in [(1.0, 2.0), (1e-6, 1e3), (5.0, 5.0), (3.0, 900.0)] {
+            let ticks = Scale::log(&[low, high], 5, text::count).ticks;
+            assert!((1..=7).contains(&ticks.len()), "{low} to {high}: {ticks:?}");
+        }
+        assert!(!Scale::linear(f64::NAN, 5, text::count).ticks.is_empty());
+        assert!(!Scale::linear(1e-300, 5, text::count).ticks.is_empty());
+    }
+
+    #[test]
+    fn points_land_inside_the_plot() {
+        let (x, y) = (Scale::log(&[1.0, 1000.0], 5, text::count), Scale::linear(10.0, 5, text::count));
+        let plot = Plot::new([50.0, 10.0, 250.0, 110.0], x, y);
+        let ((x0, y0), (x1, y1)) = (plot.at(1.0, 0.0), plot.at(1000.0, 10.0));
+        assert!(x0 > 50.0 && x1 < 250.0 && x0 < x1 && (y0 - 110.0).abs() < 1.5 && (y1 - 10.0).abs() < 1.5);
+    }
+}

@@ -1,0 +1,132 @@
+//! Pictures: what is drawn, in which forms, and the numbers behind it.
+
+mod accuracy;
+mod bars;
+mod bytes;
+mod canvas;
+mod operations;
+mod palette;
+mod phases;
+mod points;
+mod scaling;
+pub(crate) mod svg;
+mod tradeoff;
+
+use crate::run::{ReportError, Run};
+use crate::text;
+use canvas::Frame;
+pub(crate) use phases::PHASES;
+
+/// Width of pictures in files and in wide windows, in pixels.
+const WIDE: f64 = 880.0;
+/// Width of pictures on phones, in pixels.
+const NARROW: f64 = 350.0;
+/// Pixels of a PNG per pixel of its picture.
+const ZOOM: f32 = 2.0;
+/// More cells than this are not drawn: the tables have all.
+const MOST_CELLS: usize = 60;
+
+/// A table of the numbers behind a picture.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Numbers {
+    /// Names of the columns.
+    pub header: Vec<String>,
+    /// Rows, as long as the header.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// A picture of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture {
+    /// Name for files: small letters, digits and dashes.
+    pub name: String,
+    /// What it shows.
+    pub title: String,
+    /// How to read it.
+    pub caption: String,
+    /// What it shows, in words with numbers.
+    pub description: String,
+    /// The numbers.
+    pub numbers: Numbers,
+    file: String,
+    wide: String,
+    narrow: String,
+}
+
+impl Picture {
+    /// The picture as an SVG file: light, or dark where the reader prefers that.
+    pub fn svg(&self) -> String {
+        svg::element(&self.file, svg::Place::File, &self.name, "", &self.title, &self.description)
+    }
+
+    /// The picture as a PNG file in the light palette.
+    pub fn png(&self) -> Result<Vec<u8>, ReportError> {
+        svg::png(&self.svg(), ZOOM).map_err(|reason| ReportError::Png { name: self.name.clone(), reason })
+    }
+
+    /// The picture as an element of a page, for wide windows and for phones.
+    pub(crate) fn elements(&self) -> [String; 2] {
+        [("wide", &self.wide), ("narrow", &self.narrow)].map(|(class, drawing)| {
+            let id = format!("{}-{class}", self.name);
+            svg::element(drawing, svg::Place::Page, &id, class, &self.title, &self.description)
+        })
+    }
+}
+
+/// A picture that a run has no data for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// What it would show.
+    pub title: String,
+    /// Why it cannot, and what to do about it.
+    pub reason: String,
+}
+
+impl Missing {
+    fn new(title: &str, reason: impl Into<String>) -> Self {
+        Self { title: title.to_owned(), reason: reason.into() }
+    }
+}
+
+/// Everything about a picture but its drawings.
+struct Plate {
+    name: String,
+    title: String,
+    caption: String,
+    description: String,
+    numbers: Numbers,
+}
+
+impl Plate {
+    /// The picture in all forms; `draw` is given each form's frame.
+    fn drawn(self, run: &Run, draw: impl Fn(Frame<'_>) -> Option<String>) -> Result<Picture, Missing> {
+        let subtitle = text::printable(&run.experiment);
+        let titled = Frame { width: WIDE, title: Some((&self.title, &subtitle)) };
+        let bare = |width| Frame { width, title: None };
+        let [file, wide, narrow] = [titled, bare(WIDE), bare(NARROW)].map(draw);
+        let (Some(file), Some(wide), Some(narrow)) = (file, wide, narrow) else {
+            return Err(Missing { title: self.title, reason: "it could not be drawn".to_owned() });
+        };
+        let Self { name, title, caption, description, numbers } = self;
+        Ok(Picture { name, title, caption, description, numbers, file, wide, narrow })
+    }
+}
+
+/// Every picture, or why it is not there, in the order of the page.
+pub fn gallery(run: &Run) -> Vec<Result<Picture, Missing>> {
+    let mut gallery = vec![phases::picture(run), bytes::picture(run), tradeoff::picture(run)];
+    gallery.extend(scaling::pictures(run));
+    gallery.extend([operations::picture(run), accuracy::picture(run)]);
+    gallery
+}
+
+/// The pictures that there is data for.
+pub fn pictures(run: &Run) -> Vec<Picture> {
+    gallery(run).into_iter().flatten().collect()
+}
+
+/// `; 5 more cells are in the table` where not all are drawn.
+fn left_out(cells: usize) -> String {
+    let more = cells.saturating_sub(MOST_CELLS);
+    if more == 0 { String::new() } else { format!(" The first {MOST_CELLS} cells; {more} more are in the table.") }
+}
