@@ -107,6 +107,11 @@ report *ARGS:
 export *ARGS:
     {{ workbench }} export "$@"
 
+# Check what papers claim, in a build that counts operations: `just papers`, `just papers --list`, `just papers logkr`
+[group('experiments')]
+papers *ARGS:
+    cargo run --quiet --release -p workbench --features count-ops -- papers "$@"
+
 # Protocols compared under criterion, with a verdict on every difference: `just compare rmsnorm`, `just compare --help`
 [group('experiments')]
 compare *ARGS:

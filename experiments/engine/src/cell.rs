@@ -1,10 +1,8 @@
-//! `workbench run-cell`: one cell in its own process, from data to checked measurements.
+//! One cell, from data to checked measurements.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 use zkml_commitment::CommittedSuite;
 use zkml_core::{ProtocolSet, Witness};
 use zkml_device::Device;
@@ -13,64 +11,20 @@ use zkml_model::{Plan, Proof, ProvingKey};
 
 use crate::devices::{self, Chosen};
 use crate::environment::peak_memory;
-use crate::exit::{Exit, Failure};
+use crate::job::{Job, Step, Stopped};
 use crate::layers;
 use crate::machine::Watch;
 use crate::network::Network;
 use crate::plan;
-use crate::spec::Experiment;
 use crate::suites::{self, WithSuite};
 use crate::tamper::{self, NotChecked};
 use crate::verify::{Files, Verdict, in_fresh_process};
 use zkml_results::clock::{Time, timed};
-use zkml_results::record::{Evaluation, Measured, PhaseSummary, ProofTimes, Soundness, Status, StepSummary};
-use zkml_results::store::{write_atomic, write_json};
-
-/// What the parent tells the cell's process, in `cell.json`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Job {
-    /// Identity of the cell.
-    pub identity: String,
-    /// The cell, resolved.
-    pub experiment: Experiment,
-    /// The folder that input files are relative to.
-    pub data: PathBuf,
-    /// The network on held-out inputs, if an earlier cell has run it.
-    pub evaluation: Option<Evaluation>,
-}
-
-/// What the cell's process answers, in `result.json`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Answer {
-    /// Identity of the cell.
-    pub identity: String,
-    /// How it ended.
-    pub status: Status,
-    /// Why it is not ok.
-    pub reason: Option<String>,
-    /// What was measured, if it is ok.
-    pub measured: Option<Measured>,
-}
-
-/// A line on standard output: where the cell is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Step {
-    /// What is being done.
-    pub doing: String,
-    /// Steps done so far.
-    pub done: u64,
-    /// Steps in all.
-    pub of: u64,
-}
+use zkml_results::record::{Measured, PhaseSummary, ProofTimes, Soundness, Status, StepSummary};
+use zkml_results::store::write_atomic;
 
 /// Verifications of the final proof, each in a fresh process.
 const VERIFICATIONS: u32 = 5;
-
-/// Why a cell has no numbers.
-struct Stopped {
-    status: Status,
-    reason: String,
-}
 
 fn failed(reason: impl std::fmt::Display) -> Stopped {
     Stopped { status: Status::Failed, reason: reason.to_string() }
@@ -87,55 +41,26 @@ fn invalid(reason: String) -> Stopped {
     Stopped { status: Status::Invalid, reason }
 }
 
-/// Runs the command in a cell's folder.
-pub fn command(folder: &Path) -> Result<Exit, Failure> {
-    stop_with_parent();
-    let job_file = folder.join("cell.json");
-    let text = std::fs::read(&job_file).map_err(|e| Failure::usage(format!("{}: {e}", job_file.display())))?;
-    let job: Job = serde_json::from_slice(&text).map_err(|e| Failure::usage(format!("{}: {e}", job_file.display())))?;
-    let answer = match measure(&job, folder) {
-        Ok(measured) => Answer { identity: job.identity, status: Status::Ok, reason: None, measured: Some(measured) },
-        Err(Stopped { status, reason }) => {
-            tracing::error!("{reason}");
-            Answer { identity: job.identity, status, reason: Some(reason), measured: None }
-        }
-    };
-    let exit = if answer.status == Status::Ok { Exit::Done } else { Exit::CellFailed };
-    write_json(&folder.join("result.json"), &answer)?;
-    Ok(exit)
-}
-
-/// Ends this process when the parent does: its end closes our standard input.
-fn stop_with_parent() {
-    std::thread::spawn(|| {
-        // Nothing is ever written to the pipe, so this returns at its end only.
-        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        std::process::exit(i32::from(Exit::CellFailed.code()));
-    });
-}
-
-fn measure(job: &Job, folder: &Path) -> Result<Measured, Stopped> {
+/// Proves and measures a cell; its files go into `folder`. Every step is told to `report` as it begins.
+pub fn measure(job: &Job, folder: &Path, report: &dyn Fn(&Step)) -> Result<Measured, Stopped> {
     let beside = if job.experiment.device == devices::CPU { 1 } else { 2 };
     let steps = u64::from(job.experiment.measure.warmup + job.experiment.measure.samples) + 5 + beside;
-    let progress = Progress { done: 0, of: steps };
+    let progress = Progress { report, done: 0, of: steps };
     let visitor = Measuring { job, folder, progress };
     suites::with_suite(&job.experiment.suite, visitor)
         .unwrap_or_else(|| Err(failed(format!("unknown suite `{}`", job.experiment.suite))))
 }
 
-struct Progress {
+struct Progress<'a> {
+    report: &'a dyn Fn(&Step),
     done: u64,
     of: u64,
 }
 
-impl Progress {
+impl Progress<'_> {
     fn now(&mut self, doing: &str) {
         tracing::info!("{doing}");
-        let step = Step { doing: doing.to_owned(), done: self.done, of: self.of };
-        if let Ok(line) = serde_json::to_string(&step) {
-            // The parent may be gone; then this process ends by itself.
-            let _ = writeln!(std::io::stdout(), "{line}");
-        }
+        (self.report)(&Step { doing: doing.to_owned(), done: self.done, of: self.of });
         self.done += 1;
     }
 }
@@ -143,7 +68,7 @@ impl Progress {
 struct Measuring<'a> {
     job: &'a Job,
     folder: &'a Path,
-    progress: Progress,
+    progress: Progress<'a>,
 }
 
 impl WithSuite for Measuring<'_> {

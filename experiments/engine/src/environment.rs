@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
 
+use crate::verify::this_executable;
 use zkml_results::environment::Environment;
 
 /// Environment variables that change what is measured on the host.
@@ -36,7 +38,8 @@ pub fn collect() -> Environment {
 
 /// BLAKE3 digest of the running executable; empty if it cannot be read.
 pub fn executable_digest() -> String {
-    std::env::current_exe().ok().and_then(|path| file_digest(&path).ok()).unwrap_or_default()
+    static DIGEST: LazyLock<String> = LazyLock::new(|| file_digest(&this_executable()).unwrap_or_default());
+    DIGEST.clone()
 }
 
 /// BLAKE3 digest of a file.

@@ -13,8 +13,12 @@ pub enum Exit {
     Rejected,
     /// A limit under `checks` was missed.
     CheckViolated,
-    /// Some cell failed or is invalid.
+    /// Some cell failed, is invalid, or has not run.
     CellFailed,
+    /// Another process works on the same run or cell.
+    Busy,
+    /// Stopped by a signal; everything finished is kept.
+    Interrupted,
 }
 
 impl Exit {
@@ -26,6 +30,8 @@ impl Exit {
             Self::Rejected => 2,
             Self::CheckViolated => 3,
             Self::CellFailed => 4,
+            Self::Busy => 5,
+            Self::Interrupted => 130,
         }
     }
 }
@@ -51,6 +57,11 @@ impl Failure {
         Self { exit: Exit::Usage, message: message.into() }
     }
 
+    /// A run or cell that another process works on.
+    pub fn busy(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Busy, message: message.into() }
+    }
+
     /// A rejected proof.
     pub fn rejected(reason: impl std::fmt::Display) -> Self {
         Self { exit: Exit::Rejected, message: format!("rejected: {reason}") }
@@ -66,6 +77,15 @@ impl From<crate::spec::SpecErrors> for Failure {
 impl From<zkml_results::store::StoreError> for Failure {
     fn from(error: zkml_results::store::StoreError) -> Self {
         Self::usage(error.to_string())
+    }
+}
+
+impl From<zkml_results::lock::LockError> for Failure {
+    fn from(error: zkml_results::lock::LockError) -> Self {
+        match &error {
+            zkml_results::lock::LockError::Held { .. } => Self::busy(error.to_string()),
+            zkml_results::lock::LockError::Impossible { .. } => Self::usage(error.to_string()),
+        }
     }
 }
 

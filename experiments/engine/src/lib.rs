@@ -1,7 +1,7 @@
 //! From an experiment file to measured, checked cells: everything of the workbench but its terminal.
 //!
-//! [`spec`] reads a file and its overrides, [`plan`] lowers and predicts every cell, [`cell`] proves and measures one in a
-//! process of its own, [`verify`] and [`tamper`] check its proof from bytes. Protocols and suites are compiled for each other
+//! [`spec`] reads a file and its overrides, [`plan`] lowers and predicts every cell, [`job`] is what one of them needs to run
+//! anywhere, [`cell`] proves and measures it, [`verify`] and [`tamper`] check its proof from bytes. Protocols and suites are compiled for each other
 //! here, once; the crates above only name them.
 
 pub mod catalogue;
@@ -12,6 +12,7 @@ pub mod environment;
 pub mod evaluate;
 pub mod exit;
 pub mod generated;
+pub mod job;
 pub mod kernels;
 pub mod layers;
 pub mod locate;

@@ -26,10 +26,20 @@ pub fn runs() -> PathBuf {
     shorten(root().join("notebooks-data/runs"))
 }
 
+/// The folder of the papers' pages and claims.
+pub fn papers() -> PathBuf {
+    shorten(root().join("papers"))
+}
+
+/// The folder of the experiments that have names.
+pub fn experiments_folder() -> PathBuf {
+    shorten(root().join("experiments"))
+}
+
 /// Names and files of all experiments, sorted.
 pub fn experiments() -> Vec<(String, PathBuf)> {
-    let folder = root().join("experiments");
-    let entries = std::fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok).map(|e| e.path());
+    let entries =
+        std::fs::read_dir(root().join("experiments")).into_iter().flatten().filter_map(Result::ok).map(|e| e.path());
     let mut found: Vec<(String, PathBuf)> = entries
         .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
         .filter_map(|path| Some((path.file_stem()?.to_string_lossy().into_owned(), shorten(path))))

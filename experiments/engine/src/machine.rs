@@ -40,6 +40,7 @@ impl Watch {
         Machine {
             seconds,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
+            jobs: None,
             own_cpu,
             other_cpu: spent.map(|s| (s.busy - own_cpu).max(0.0)),
             stolen: spent.map(|s| s.stolen),

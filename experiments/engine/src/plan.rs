@@ -46,11 +46,15 @@ pub struct CellPlan {
     pub soundness: Soundness,
     /// Input files with their digests.
     pub data: Vec<(String, String)>,
+    /// Digest of the executable.
+    pub executable: String,
 }
 
 /// The cells of an experiment, planned, and the combinations that no protocol proves.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plans {
+    /// The experiment's name.
+    pub experiment: String,
     /// What can run; at least one cell.
     pub cells: Vec<CellPlan>,
     /// What cannot.
@@ -83,7 +87,7 @@ pub fn plan(document: &Document) -> Result<Plans, SpecErrors> {
     if plans.is_empty() {
         return Err(document.nothing_supported(&unsupported));
     }
-    Ok(Plans { cells: plans, unsupported })
+    Ok(Plans { experiment: document.name.clone(), cells: plans, unsupported })
 }
 
 fn plan_cell(document: &Document, cell: &Cell, executable: &str) -> Result<CellPlan, Fault> {
@@ -94,7 +98,7 @@ fn plan_cell(document: &Document, cell: &Cell, executable: &str) -> Result<CellP
     let digest = |experiment: &Experiment| digest(experiment, &network, executable);
     let identity = digest(experiment);
     let of_network = digest(&network_only(experiment));
-    let visitor = Planning { cell, network: &network, statement, identity, of_network };
+    let visitor = Planning { cell, network: &network, statement, identity, of_network, executable };
     suites::with_suite(&experiment.suite, visitor).unwrap_or_else(|| {
         let path = KeyPath::default().key("suite");
         let names: Vec<String> = catalogue::suites().into_iter().map(|(name, _)| name).collect();
@@ -193,6 +197,7 @@ struct Planning<'a> {
     statement: Statement,
     identity: String,
     of_network: String,
+    executable: &'a str,
 }
 
 impl WithSuite for Planning<'_> {
@@ -219,6 +224,7 @@ impl WithSuite for Planning<'_> {
             fixed_cells: cells(&plan.fixed()),
             soundness: soundness(&plan),
             data: self.network.files().to_vec(),
+            executable: self.executable.to_owned(),
         })
     }
 }

@@ -82,6 +82,9 @@ fn samples(measured: &Measured) -> Vec<String> {
 fn surroundings(machine: &Machine) -> Vec<String> {
     let all = machine.seconds * machine.cores as f64;
     let mut advice = Vec::new();
+    if let Some(jobs) = machine.jobs.filter(|jobs| *jobs > 1) {
+        advice.push(format!("up to {jobs} cells ran side by side, which disturbs times: measure with `--jobs 1`"));
+    }
     let mut share = |seconds: Option<f64>, limit: f64, says: &str| {
         if let Some(share) = seconds.map(|s| s / all).filter(|s| all > 0.0 && *s > limit) {
             advice.push(format!("{says} {:.0} % of the processors' time: run on a quiet machine", 100.0 * share));
@@ -136,6 +139,7 @@ mod tests {
         let steady = [1.0, 1.01, 0.99, 1.0, 1.02];
         let machine = Machine { seconds: 10.0, cores: 2, ..Machine::default() };
         says(&cell(&steady, Some(Machine { other_cpu: Some(5.0), ..machine.clone() })), "used 25 %");
+        says(&cell(&steady, Some(Machine { jobs: Some(3), ..machine.clone() })), "3 cells ran side by side");
         says(&cell(&steady, Some(Machine { stolen: Some(1.0), ..machine.clone() })), "waiting for 5 %");
         says(&cell(&steady, Some(Machine { mhz: Some([3000.0, 2000.0]), ..machine })), "3000 to 2000 MHz");
     }

@@ -5,7 +5,9 @@
 pub mod advice;
 pub mod clock;
 pub mod environment;
+pub mod lock;
 pub mod metrics;
+pub mod planned;
 pub mod record;
 pub mod stats;
 pub mod store;

@@ -158,6 +158,9 @@ pub struct Machine {
     pub seconds: f64,
     /// Processors.
     pub cores: usize,
+    /// Cells that ran side by side on it, if more than this one did.
+    #[serde(default)]
+    pub jobs: Option<usize>,
     /// CPU seconds of this process.
     pub own_cpu: f64,
     /// CPU seconds of all other processes, if the system tells.

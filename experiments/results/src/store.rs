@@ -1,5 +1,6 @@
 //! Run folders: files that are never half-written, and results that survive whatever stops a run.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -8,18 +9,27 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::clock;
+use crate::lock::{Lock, LockError};
 use crate::record::CellRecord;
 
 /// Why a run's files cannot be written or read.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: {doing}: {source}")]
+#[error("{path}: {doing}: {}", full_or(.source))]
 pub struct StoreError {
     path: String,
     doing: &'static str,
     source: io::Error,
 }
 
-fn error(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> StoreError {
+/// The system's words, and plain ones for a disk without space.
+fn full_or(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!("the disk is full ({source})"),
+        _ => source.to_string(),
+    }
+}
+
+pub(crate) fn error(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.display().to_string();
     move |source| StoreError { path, doing, source }
 }
@@ -58,6 +68,28 @@ fn sync_folder(folder: &Path) {
     }
 }
 
+/// Characters of a run folder's time and of its last part.
+const COMPACT_LENGTH: usize = "20260131T235959Z".len();
+const ID_LENGTH: usize = 6;
+
+/// The name of the results in a run folder: one line per finished cell.
+const RESULTS: &str = "results.jsonl";
+/// Lines of results that could not be read.
+const DAMAGED: &str = "results.damaged.jsonl";
+/// The name of a cell's own record in its folder.
+pub const RECORD: &str = "record.json";
+
+/// What a file of results holds.
+#[derive(Clone, Debug, Default)]
+pub struct Results {
+    /// The last record of every cell, in the order of their first appearance.
+    pub records: Vec<CellRecord>,
+    /// Records that a later one of the same cell replaces.
+    pub replaced: usize,
+    /// Lines that cannot be read: their number, counted from 1, and the reason.
+    pub damaged: Vec<(usize, String)>,
+}
+
 /// The folder of one run.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
@@ -69,7 +101,7 @@ impl RunFolder {
     pub fn create(runs: &Path, name: &str) -> Result<Self, StoreError> {
         let now = clock::now();
         let seed = format!("{}/{}", now.as_nanos(), std::process::id());
-        let id = &blake3::hash(seed.as_bytes()).to_hex()[..6];
+        let id = &blake3::hash(seed.as_bytes()).to_hex()[..ID_LENGTH];
         let folder = format!("{}-{name}-{id}", clock::compact(now));
         let path = runs.join(&folder);
         fs::create_dir_all(path.join("cells")).map_err(error(&path, "the run folder cannot be made"))?;
@@ -83,7 +115,7 @@ impl RunFolder {
             "latest" => vec![runs.join(format!("latest-{name}"))],
             other => vec![PathBuf::from(other), runs.join(other)],
         };
-        let found = candidates.iter().find(|p| p.join("results.jsonl").exists() || p.join("cells").is_dir());
+        let found = candidates.iter().find(|p| p.join(RESULTS).exists() || p.join("cells").is_dir());
         let missing = || io::Error::new(io::ErrorKind::NotFound, "there is no such run");
         let path = found.ok_or_else(missing).map_err(error(&candidates[0], "the run cannot be resumed"))?;
         let path = fs::canonicalize(path).map_err(error(path, "the run cannot be resumed"))?;
@@ -91,9 +123,44 @@ impl RunFolder {
         Ok(Self { path })
     }
 
+    /// As [`RunFolder::create`], at a place of one's own, which must not hold anything else.
+    pub fn create_at(path: &Path) -> Result<Self, StoreError> {
+        let occupied = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        if occupied && !path.join("plan.json").exists() {
+            let source = io::Error::new(io::ErrorKind::AlreadyExists, "the folder is not empty, and is no run");
+            return Err(error(path, "the run folder cannot be made")(source));
+        }
+        fs::create_dir_all(path.join("cells")).map_err(error(path, "the run folder cannot be made"))?;
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// The runs of an experiment, newest first.
+    pub fn all(runs: &Path, name: &str) -> Vec<Self> {
+        let is_run = |folder: &str| {
+            let (utc, rest) = folder.split_at_checked(COMPACT_LENGTH)?;
+            let (middle, id) = rest.strip_prefix('-')?.rsplit_once('-')?;
+            (middle == name && utc.ends_with('Z') && id.len() == ID_LENGTH).then_some(())
+        };
+        let entries = fs::read_dir(runs).into_iter().flatten().filter_map(Result::ok);
+        let mut names: Vec<String> =
+            entries.filter_map(|e| e.file_name().into_string().ok()).filter(|n| is_run(n).is_some()).collect();
+        names.sort_unstable_by(|a, b| b.cmp(a));
+        names.into_iter().map(|name| Self { path: runs.join(name) }).collect()
+    }
+
+    /// A folder that is known to be there.
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// Keeps other processes from working on this run. The lock ends with the process, however that ends.
+    pub fn lock(&self) -> Result<Lock, LockError> {
+        Lock::take(&self.path)
+    }
+
     /// A finished run to read from. Nothing is made in it.
     pub fn read(path: &Path) -> Result<Self, StoreError> {
-        let results = path.join("results.jsonl");
+        let results = path.join(RESULTS);
         fs::metadata(&results).map_err(error(&results, "the run cannot be read"))?;
         Ok(Self { path: path.to_owned() })
     }
@@ -111,7 +178,7 @@ impl RunFolder {
     }
 
     fn results(&self) -> PathBuf {
-        self.path.join("results.jsonl")
+        self.path.join(RESULTS)
     }
 
     /// Appends one result and flushes it to the disk. A line that an earlier run left unfinished is cut off first.
@@ -132,25 +199,67 @@ impl RunFolder {
         write().map_err(error(&path, "the result cannot be appended"))
     }
 
-    /// The results so far, the last one of every cell, in the order of their first appearance. Lines that cannot be
-    /// read are skipped with a warning.
-    pub fn records(&self) -> Result<Vec<CellRecord>, StoreError> {
+    /// The results so far. Lines that cannot be read are skipped, and are no reason to lose the others.
+    pub fn results_so_far(&self) -> Result<Results, StoreError> {
         let path = self.results();
         let bytes = match fs::read(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Results::default()),
             other => other.map_err(error(&path, "the results cannot be read"))?,
         };
-        let mut records: Vec<CellRecord> = Vec::new();
+        let mut results = Results::default();
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
         for (number, line) in bytes.split(|b| *b == b'\n').enumerate().filter(|(_, l)| !l.is_empty()) {
             match serde_json::from_slice::<CellRecord>(line) {
-                Ok(record) => match records.iter_mut().find(|r| r.identity == record.identity) {
-                    Some(earlier) => *earlier = record,
-                    None => records.push(record),
-                },
-                Err(e) => tracing::warn!("{}:{}: skipped: {e}", path.display(), number + 1),
+                Ok(record) => {
+                    let place = *places.entry(record.identity.clone()).or_insert(results.records.len());
+                    if let Some(earlier) = results.records.get_mut(place) {
+                        *earlier = record;
+                        results.replaced += 1;
+                    } else {
+                        results.records.push(record);
+                    }
+                }
+                Err(e) => results.damaged.push((number + 1, e.to_string())),
             }
         }
-        Ok(records)
+        Ok(results)
+    }
+
+    /// As [`RunFolder::results_so_far`], with a warning for every line that is skipped.
+    pub fn records(&self) -> Result<Vec<CellRecord>, StoreError> {
+        let results = self.results_so_far()?;
+        for (line, reason) in &results.damaged {
+            tracing::warn!("{}:{line}: skipped: {reason}", self.results().display());
+        }
+        Ok(results.records)
+    }
+
+    /// Leaves one line per cell in the results: the last one. Lines that cannot be read go to `results.damaged.jsonl`.
+    pub fn tidy(&self) -> Result<(), StoreError> {
+        let results = self.results_so_far()?;
+        if results.replaced == 0 && results.damaged.is_empty() {
+            return Ok(());
+        }
+        let path = self.results();
+        if !results.damaged.is_empty() {
+            let bytes = fs::read(&path).map_err(error(&path, "the results cannot be read"))?;
+            let lines: Vec<&[u8]> = bytes.split(|b| *b == b'\n').collect();
+            let damaged = results.damaged.iter().filter_map(|(line, _)| lines.get(line - 1).copied());
+            let aside = self.path.join(DAMAGED);
+            let mut kept = fs::read(&aside).unwrap_or_default();
+            for line in damaged {
+                kept.extend_from_slice(line);
+                kept.push(b'\n');
+            }
+            write_atomic(&aside, &kept)?;
+        }
+        let mut text = Vec::new();
+        for record in &results.records {
+            serde_json::to_writer(&mut text, record)
+                .map_err(|e| error(&path, "a result has no JSON form")(e.into()))?;
+            text.push(b'\n');
+        }
+        write_atomic(&path, &text)
     }
 
     /// Writes `env.json`, or `env-<digest>.json` if the run was started in another environment.
@@ -169,10 +278,19 @@ impl RunFolder {
 
 /// The length of a file up to its last line break.
 fn finished_length(file: &mut File) -> io::Result<u64> {
-    let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(0))?;
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes.iter().rposition(|b| *b == b'\n').map_or(0, |p| p as u64 + 1))
+    const BLOCK: u64 = 1 << 16;
+    let mut end = file.seek(SeekFrom::End(0))?;
+    while end > 0 {
+        let from = end.saturating_sub(BLOCK);
+        let mut bytes = vec![0; (end - from) as usize];
+        file.seek(SeekFrom::Start(from))?;
+        file.read_exact(&mut bytes)?;
+        if let Some(last) = bytes.iter().rposition(|b| *b == b'\n') {
+            return Ok(from + last as u64 + 1);
+        }
+        end = from;
+    }
+    Ok(0)
 }
 
 /// Points `latest-<name>` at a folder beside it, never at nothing. A file system without links is no reason to stop.
@@ -217,6 +335,53 @@ mod tests {
         let seen: Vec<_> = records.iter().map(|r| (r.identity.as_str(), r.status)).collect();
         assert_eq!(seen, [("a", Status::Ok), ("b", Status::Ok)]);
         assert!(!fs::read_to_string(&path).unwrap().contains("\"c\""));
+    }
+
+    #[test]
+    fn a_damaged_line_costs_no_other_result_and_every_cell_is_left_once() {
+        let runs = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(runs.path(), "t").unwrap();
+        let path = run.path().join(RESULTS);
+        run.append(&record("a", Status::Failed)).unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.extend(b"{\"identity\": \"b\", \xff\n");
+        fs::write(&path, &bytes).unwrap();
+        run.append(&record("c", Status::Ok)).unwrap();
+        run.append(&record("a", Status::Ok)).unwrap();
+        let results = run.results_so_far().unwrap();
+        assert_eq!((results.records.len(), results.replaced, results.damaged.len()), (2, 1, 1));
+        assert_eq!(results.damaged[0].0, 2);
+
+        run.tidy().unwrap();
+        run.tidy().unwrap();
+        let tidied = run.results_so_far().unwrap();
+        assert_eq!((&tidied.records, tidied.replaced, tidied.damaged.len()), (&results.records, 0, 0));
+        assert_eq!(fs::read(run.path().join(DAMAGED)).unwrap(), b"{\"identity\": \"b\", \xff\n");
+    }
+
+    #[test]
+    fn runs_are_found_by_the_experiments_whole_name_newest_first() {
+        let runs = tempfile::tempdir().unwrap();
+        for folder in ["20260101T000000Z-a-b-012345", "20260102T000000Z-a-b-012345", "20260103T000000Z-b-012345", "a-b"]
+        {
+            fs::create_dir(runs.path().join(folder)).unwrap();
+        }
+        let found = |name| RunFolder::all(runs.path(), name);
+        assert_eq!(
+            found("a-b").iter().map(|r| r.path.ends_with("20260102T000000Z-a-b-012345")).collect::<Vec<_>>(),
+            [true, false]
+        );
+        assert_eq!((found("b").len(), found("a").len()), (1, 0));
+        let made = RunFolder::create(runs.path(), "b").unwrap();
+        assert!(found("b").iter().any(|run| run.path == made.path));
+    }
+
+    #[test]
+    fn a_folder_that_holds_something_else_is_not_made_a_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        RunFolder::create_at(&path).unwrap();
+        assert!(RunFolder::create_at(folder.path()).unwrap_err().to_string().contains("not empty"));
     }
 
     #[test]

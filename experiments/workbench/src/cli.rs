@@ -23,14 +23,16 @@ Examples:
   workbench plan rmsnorm-logkr                     check and predict, prove nothing
   workbench run rmsnorm-logkr                      prove, verify, record, print a table
   workbench run rmsnorm-logkr input.rows=16,64 measure.samples=3
-  workbench run rmsnorm-compare --resume latest    go on where a run was stopped
+  workbench run rmsnorm-compare                    again after Ctrl-C: goes on where it was stopped
 
 Exit codes:
   0  all is well
   1  the command or the experiment is wrong, or a file cannot be read or written
   2  the proof was rejected
   3  a limit under `checks` was missed
-  4  some cell failed or is invalid";
+  4  some cell failed, is invalid, or is missing
+  5  another process works on this run or cell
+130  stopped by Ctrl-C or SIGTERM; finished cells are kept";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -38,15 +40,24 @@ pub(crate) enum Command {
     ///
     /// All cells are planned and checked before the first one runs. Every cell verifies its proof from bytes in a
     /// fresh process, and tampered copies of it that must be rejected; a cell that fails either has no numbers.
-    /// Results are flushed to the disk as each cell ends: stopping a run loses no finished cell.
+    /// Results are flushed to the disk as each cell ends: stopping a run loses no finished cell, and the same command goes on
+    /// with what is missing, as long as experiment, executable and data are the same. A finished run is not touched: the next
+    /// one gets a new folder.
     #[command(after_help = RUN_HELP)]
     Run {
         #[command(flatten)]
         experiment: ExperimentArgs,
-        /// Go on with an earlier run (its folder, or `latest`): cells that finished with the same experiment,
-        /// executable and data are skipped.
-        #[arg(long, value_name = "DIR|latest")]
+        /// Go on with this run (its folder, or `latest`), also with other cells: those that finished with the same
+        /// experiment, executable and data are skipped.
+        #[arg(long, value_name = "DIR|latest", conflicts_with = "new")]
         resume: Option<String>,
+        /// Start a new run, also if an unfinished one has the same cells.
+        #[arg(long)]
+        new: bool,
+        /// Run this many cells at the same time. Cells that run side by side disturb each other's times; each gets
+        /// its share of the cores (unless RAYON_NUM_THREADS is set), and the results say so.
+        #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = jobs())]
+        jobs: usize,
         /// Folder of all runs [default: notebooks-data/runs, or the variable WORKBENCH_RUNS].
         #[arg(long, value_name = "DIR")]
         runs: Option<PathBuf>,
@@ -56,18 +67,25 @@ pub(crate) enum Command {
     },
     /// Check an experiment and predict its cells, without proving anything.
     ///
-    /// Shows every layer with the protocol of each slot, predicted operations, proof bytes and committed cells, and the
-    /// soundness of the whole proof with its largest error terms.
-    #[command(after_help = "Example:\n  workbench plan rmsnorm-compare model.0.protocol=logkr")]
+    /// One row per cell: predicted operations, proof bytes, committed cells, soundness, and the time that the cell took in
+    /// an earlier run. Of a single cell, or with --details: every layer with the protocol of each slot, and the largest
+    /// error terms.
+    #[command(after_help = PLAN_HELP)]
     Plan {
         #[command(flatten)]
         experiment: ExperimentArgs,
         /// Print the plan as JSON.
         #[arg(long)]
         json: bool,
-        /// Print every relation, not only every layer.
+        /// Print every relation of every cell.
         #[arg(long)]
         details: bool,
+        /// Write the cells as jobs that run on their own, on any machine, into this folder; print their folders.
+        #[arg(long, value_name = "DIR", conflicts_with_all = ["json", "details"])]
+        export: Option<PathBuf>,
+        /// Folder of all runs [default: notebooks-data/runs, or the variable WORKBENCH_RUNS].
+        #[arg(long, value_name = "DIR")]
+        runs: Option<PathBuf>,
     },
     /// Draw a run: one HTML page with everything in it, and every picture as SVG and PNG.
     ///
@@ -94,6 +112,28 @@ pub(crate) enum Command {
         /// Folder for the files [default: `tables` in the run's folder].
         #[arg(short, long, value_name = "DIR")]
         output: Option<PathBuf>,
+        /// Folder of all runs [default: notebooks-data/runs, or the variable WORKBENCH_RUNS].
+        #[arg(long, value_name = "DIR")]
+        runs: Option<PathBuf>,
+    },
+    /// Check what papers claim: run the cells behind every claim that an experiment can check, and print what is claimed,
+    /// predicted and measured.
+    ///
+    /// Claims are data, in papers/claims.yaml, with their sources. Checked are counts, rounds, sizes and exponents; times on
+    /// other people's hardware are listed and never compared. Operations are measured in a counting build only
+    /// (`--features count-ops`, as `just papers` does). Exit code 3 if a claim does not hold.
+    #[command(
+        after_help = "Examples:\n  workbench papers --list\n  workbench papers logkr lasso\n  just papers --jobs 2"
+    )]
+    Papers {
+        /// Only claims whose name or paper contains one of these.
+        only: Vec<String>,
+        /// List the claims with their sources, and run nothing.
+        #[arg(long)]
+        list: bool,
+        /// Run this many cells at the same time: counts and sizes do not mind.
+        #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = jobs())]
+        jobs: usize,
         /// Folder of all runs [default: notebooks-data/runs, or the variable WORKBENCH_RUNS].
         #[arg(long, value_name = "DIR")]
         runs: Option<PathBuf>,
@@ -146,13 +186,60 @@ pub(crate) enum Command {
         /// The shell.
         shell: Shell,
     },
-    /// Run one cell of a run folder; `run` starts it.
-    #[command(hide = true)]
+    /// Run one cell, from the folder that `plan --export` or `run` made for it.
+    ///
+    /// Measures, verifies, and writes record.json, as `run` does: `run` starts this command for every cell. A cell that is
+    /// finished is left alone. Its own time limit, measure.timeout_s, holds here too. The executable and the input files
+    /// must be those that the cell was planned with.
+    #[command(after_help = RUN_CELL_HELP)]
     RunCell {
         /// The cell's folder.
         folder: PathBuf,
+        /// Measure again, also if the cell is finished.
+        #[arg(long)]
+        again: bool,
+        /// Folder of the input files, where it is not the one that the cell was planned with.
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// How many cells run on this machine at the same time: recorded, because they disturb each other's times.
+        #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = jobs())]
+        jobs: usize,
+        /// Started by `run`.
+        #[arg(long, hide = true)]
+        child: bool,
+    },
+    /// Gather the results of cells that were run with `run-cell`, and say which are missing.
+    ///
+    /// Takes every record.json into results.jsonl, each cell once; may be repeated at any time. Exit code 4 if a cell
+    /// failed or is missing.
+    #[command(after_help = "Example:\n  workbench collect sweep")]
+    Collect {
+        /// The folder of the run.
+        folder: PathBuf,
+        /// Print every step of every cell's proof.
+        #[arg(long)]
+        details: bool,
     },
 }
+
+/// The number of cells at a time.
+fn jobs() -> impl clap::builder::TypedValueParser<Value = usize> {
+    use clap::builder::TypedValueParser as _;
+    clap::value_parser!(u16).range(1..=1024).map(usize::from)
+}
+
+const PLAN_HELP: &str = "\
+Examples:
+  workbench plan rmsnorm-compare model.0.protocol=logkr
+  workbench plan rmsnorm-compare --export sweep         cells for `run-cell` and `collect`
+  workbench plan rmsnorm-compare --export sweep | xargs -n 1 -P 2 workbench run-cell";
+
+const RUN_CELL_HELP: &str = "\
+Examples:
+  workbench run-cell sweep/cells/0123456789abcdef
+  ls -d sweep/cells/* | xargs -n 1 -P 2 workbench run-cell --jobs 2
+
+Exit codes: 0 ok, 3 ok but a limit was missed, 4 failed or invalid, 5 another process runs this cell, 1 it cannot be run here";
 
 const RUN_HELP: &str = "\
 Examples:
@@ -162,8 +249,9 @@ Examples:
   workbench run ./my-experiment.yaml measure.samples=3 suite=goldilocks3
 
 A run folder holds env.json, resolved.yaml, plan.json, results.jsonl (one line per finished cell), and for every
-cell its proof, verifying key, public values, result and log:
-  notebooks-data/runs/<utc>-<name>-<id>/cells/<cell>/{proof.bin,verifying-key.bin,public.bin,result.json,log.txt}";
+cell its job, proof, verifying key, public values, record, environment and log:
+  notebooks-data/runs/<utc>-<name>-<id>/cells/<cell>/
+    {cell.json,proof.bin,verifying-key.bin,public.bin,record.json,environment.json,log.txt}";
 
 const REPORT_HELP: &str = "\
 Examples:
@@ -225,7 +313,7 @@ pub(crate) struct ExperimentArgs {
     /// A name under experiments/, or a path to a YAML file.
     #[arg(value_name = "SPEC")]
     pub(crate) spec: String,
-    /// Overrides: `key.path=value`, layers by position or name, commas sweep.
+    /// Overrides: `key.path=value`, layers by position or name; commas, `1..10` and `2^4..2^8` sweep.
     #[arg(value_name = "KEY.PATH=VALUE")]
     pub(crate) overrides: Vec<String>,
 }

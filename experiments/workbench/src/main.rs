@@ -14,7 +14,7 @@ use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use tracing_subscriber::EnvFilter;
 use zkml_engine::exit::{Exit, Failure};
-use zkml_engine::{cell, locate, spec, verify};
+use zkml_engine::{locate, spec, verify};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -44,20 +44,31 @@ fn start_log(verbose: u8) {
 
 fn dispatch(command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::Run { experiment, resume, runs, details } => {
+        Command::Run { experiment, resume, new, jobs, runs, details } => {
             let file = locate::experiment(&experiment.spec)?;
             let runs = runs.unwrap_or_else(locate::runs);
             let (overrides, resume) = (experiment.overrides.as_slice(), resume.as_deref());
-            run::command(&run::Request { file: &file, overrides, runs: &runs, resume, details })
+            run::command(&run::Request { file: &file, overrides, runs: &runs, resume, new, jobs, details })
         }
-        Command::Plan { experiment, json, details } => {
-            run::plan_command(&locate::experiment(&experiment.spec)?, &experiment.overrides, json, details)
+        Command::Plan { experiment, json, details, export, runs } => {
+            let file = locate::experiment(&experiment.spec)?;
+            let runs = runs.unwrap_or_else(locate::runs);
+            let overrides = experiment.overrides.as_slice();
+            run::plan_command(&run::PlanRequest { file: &file, overrides, runs: &runs, export, json, details })
         }
         Command::Report { run, output, runs } => {
             report::report(run.as_deref(), &runs.unwrap_or_else(locate::runs), output)
         }
         Command::Export { run, output, runs } => {
             report::export(run.as_deref(), &runs.unwrap_or_else(locate::runs), output)
+        }
+        Command::RunCell { folder, again, data, jobs, child } => {
+            run::cell::command(&run::cell::CellRequest { folder: &folder, again, data, jobs, child })
+        }
+        Command::Collect { folder, details } => run::gather::command(&folder, details),
+        Command::Papers { only, list, jobs, runs } => {
+            let runs = runs.unwrap_or_else(locate::runs);
+            run::papers::command(&run::papers::PapersRequest { only, list, runs, jobs })
         }
         Command::Verify { proof, key, public, json } => verify::command(&verify::Files { proof, key, public }, json),
         Command::Import(args) => import::command(&args),
@@ -77,6 +88,5 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
             clap_complete::generate(shell, &mut Cli::command(), "workbench", &mut std::io::stdout());
             Ok(Exit::Done)
         }
-        Command::RunCell { folder } => cell::command(&folder),
     }
 }

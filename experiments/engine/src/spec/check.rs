@@ -8,7 +8,7 @@ use super::path::KeyPath;
 use super::tree::Tree;
 
 /// A fault, before its place in the file is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fault {
     /// Where in the document.
     pub path: KeyPath,

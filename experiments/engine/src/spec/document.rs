@@ -1,5 +1,6 @@
 //! An experiment file with its overrides applied, and the cells of its matrix.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -7,13 +8,17 @@ use serde::Serialize;
 use super::address;
 use super::check::{Fault, check};
 use super::error::{Place, SpecError, SpecErrors};
-use super::matrix::{self, Axis};
-use super::overrides::{self, Override};
+use super::matrix::{self, Expansion, Matrix, MatrixFault};
+use super::overrides::Override;
 use super::path::KeyPath;
 use super::schema;
 use super::tree::Tree;
 use super::types::{Experiment, Unsupportable};
+use super::values;
 use super::yaml;
+
+/// No more faults are looked for once there are this many: a long axis can be at fault in every value.
+const MANY_FAULTS: usize = 100;
 
 /// An experiment file after its overrides.
 #[derive(Debug)]
@@ -23,9 +28,9 @@ pub struct Document {
     /// The file.
     pub file: PathBuf,
     text: String,
-    base: Tree,
-    axes: Vec<Axis>,
-    overrides: Vec<Override>,
+    pub(super) base: Tree,
+    pub(super) matrix: Matrix,
+    pub(super) overrides: Vec<Override>,
 }
 
 /// One point of the matrix, typed.
@@ -96,14 +101,15 @@ impl Document {
     /// As [`Document::open`], for text that has been read.
     pub fn from_text(file: &Path, text: String, typed: &[String]) -> Result<Self, SpecErrors> {
         let name = file.file_stem().map_or_else(|| "experiment".to_owned(), |s| s.to_string_lossy().into_owned());
-        let empty = Tree::Map(Vec::new());
-        let mut document =
-            Self { name, file: file.to_owned(), text, base: empty, axes: Vec::new(), overrides: Vec::new() };
+        let (base, matrix) = (Tree::Map(Vec::new()), Matrix::default());
+        let mut document = Self { name, file: file.to_owned(), text, base, matrix, overrides: Vec::new() };
         document.base = yaml::parse(&document.text).map_err(|e| SpecErrors(vec![document.syntax_error(&e)]))?;
-        document.take_axes()?;
-        for text in typed {
-            document.apply(text)?;
+        if let Some(matrix) = document.base.remove("matrix") {
+            let read = Matrix::read(&document.base, matrix);
+            document.matrix = read.map_err(|fault| SpecErrors(vec![document.error(None, &fault)]))?;
+            document.matrix.check().map_err(|fault| document.matrix_error(fault))?;
         }
+        document.apply(typed)?;
         Ok(document)
     }
 
@@ -125,126 +131,83 @@ impl Document {
         self.text.lines().nth(line.checked_sub(1)?).map(str::to_owned)
     }
 
-    /// Moves `matrix` out of the tree.
-    fn take_axes(&mut self) -> Result<(), SpecErrors> {
-        let matrix = match self.base.remove("matrix") {
-            None | Some(Tree::Scalar(serde_json::Value::Null)) => return Ok(()),
-            Some(matrix) => matrix,
-        };
-        let mut axes = matrix::axes(matrix).map_err(|fault| SpecErrors(vec![self.error(None, &fault)]))?;
-        for axis in &mut axes {
-            axis.path = address::resolve(&self.base, &axis.path).map_err(|fault| {
-                let path = axis.place(0).parent().unwrap_or_default();
-                SpecErrors(vec![self.error(None, &Fault { path, ..fault })])
-            })?;
+    /// The number of cells, without making any: of a matrix without `exclude` by multiplication. A matrix of more than
+    /// [`MAX_CELLS`](super::MAX_CELLS) combinations is an error; a caller asks before it runs more than
+    /// [`MANY_CELLS`](super::MANY_CELLS).
+    pub fn count(&self) -> Result<usize, SpecErrors> {
+        if self.matrix.exclude.is_empty() {
+            return self.matrix.combinations().map_err(|fault| SpecErrors(vec![self.error(None, &fault)]));
         }
-        self.axes = axes;
-        Ok(())
+        self.expand().map(|(_, count)| count)
     }
 
-    fn apply(&mut self, typed: &str) -> Result<(), SpecErrors> {
-        let fail = |document: &Self, key: &KeyPath, problem: String, found: String, allowed: &str| {
-            SpecErrors(vec![SpecError {
-                file: document.file.display().to_string(),
-                place: Place::CommandLine(typed.to_owned()),
-                line: None,
-                key: key.to_string(),
-                problem,
-                found,
-                allowed: allowed.to_owned(),
-                nearest: None,
-            }])
-        };
-        let grammar = "key.path=value, or key.path=a,b,c to sweep";
-        let mut new = overrides::parse(typed).map_err(|problem| {
-            fail(
-                self,
-                &KeyPath::default(),
-                format!("this is not an override: {problem}"),
-                format!("`{typed}`"),
-                grammar,
-            )
-        })?;
-        let name = new.path.to_string();
-        new.path = address::resolve(&self.base, &new.path).map_err(|fault| {
-            let place = Place::CommandLine(typed.to_owned());
-            SpecErrors(vec![SpecError { place, line: None, ..self.error(None, &fault) }])
-        })?;
-        self.axes.retain(|axis| axis.path != new.path);
-        if let Some(axis) = self.axes.iter().find(|a| new.path.below(&a.path).is_some()) {
-            let problem = format!("the matrix axis `{}` would overwrite `{}`", axis.path, new.path);
-            return Err(fail(self, &new.path, problem, format!("`{typed}`"), "an override of the whole axis"));
-        }
-        if let [single] = new.values.as_slice() {
-            address::split_slots(&mut self.base, &new.path);
-            if let Err(way) = self.base.set(&new.path, single.clone()) {
-                let found = self.base.get(&way).map_or_else(|| "nothing".to_owned(), Tree::describe);
-                let problem = format!("there is no `{}`", new.path);
-                return Err(fail(self, &way, problem, found, "a path into the maps and lists of the experiment"));
-            }
-        } else {
-            let (path, values) = (new.path.clone(), new.values.clone());
-            self.axes.push(Axis { name, path, values, typed: Some(typed.to_owned()), zipped: false });
-        }
-        self.overrides.push(new);
-        Ok(())
+    /// The matrix written out, and the number of its points.
+    fn expand(&self) -> Result<(Expansion, usize), SpecErrors> {
+        let expansion = self.matrix.expand().map_err(|fault| self.matrix_error(fault))?;
+        let count = expansion.left().map_err(|fault| SpecErrors(vec![self.error(None, &fault)]))?;
+        Ok((expansion, count))
     }
 
-    /// Expands the matrix and checks every cell. All faults of all cells are returned at once, each once. Combinations that
-    /// no protocol proves are put aside if the experiment says so.
+    /// Expands the matrix and checks every cell. The faults of all cells are returned at once, each once, as long as there are
+    /// less than a hundred. Combinations that no protocol proves are put aside if the experiment says so.
     pub fn cells(&self) -> Result<(Vec<Cell>, Vec<Unsupported>), SpecErrors> {
-        let count = matrix::points(&self.axes).map_err(|fault| SpecErrors(vec![self.error(None, &fault)]))?;
-        let schema = schema::schema();
-        let (mut cells, mut unsupported, mut errors) = (Vec::new(), Vec::new(), Vec::new());
-        for number in 0..count {
-            match self.cell(&schema, number) {
+        let (expansion, count) = self.expand()?;
+        let (schema, order) = (schema::schema(), self.matrix.outer_first());
+        let (mut cells, mut unsupported) = (Vec::with_capacity(count), Vec::new());
+        let (mut errors, mut seen) = (Vec::new(), HashSet::new());
+        for indices in expansion.points() {
+            match self.cell(schema, &expansion, &order, &indices) {
                 Ok(Ok(cell)) => cells.push(cell),
                 Ok(Err(point)) => unsupported.push(point),
-                Err(SpecErrors(faults)) => {
+                Err(faults) => {
                     for fault in faults {
-                        if !errors.contains(&fault) {
-                            errors.push(fault);
+                        let value = self.origin(&fault).and_then(|axis| Some((axis, *indices.get(axis)?)));
+                        if seen.insert((fault.clone(), value)) {
+                            errors.push(self.error(Some(&indices), &fault));
                         }
                     }
                 }
+            }
+            if errors.len() >= MANY_FAULTS {
+                break;
             }
         }
         if errors.is_empty() { Ok((cells, unsupported)) } else { Err(SpecErrors(errors)) }
     }
 
-    fn cell(&self, schema: &serde_json::Value, number: usize) -> Result<Result<Cell, Unsupported>, SpecErrors> {
-        let indices = matrix::indices(&self.axes, number);
+    fn cell(
+        &self,
+        schema: &serde_json::Value,
+        expansion: &Expansion,
+        order: &[usize],
+        indices: &[usize],
+    ) -> Result<Result<Cell, Unsupported>, Vec<Fault>> {
         let mut tree = self.base.clone();
-        let mut point = Vec::new();
-        for (axis, &index) in self.axes.iter().zip(&indices) {
-            let value = &axis.values[index];
-            point.push((axis.name.clone(), value.short()));
+        let value = |axis: usize| expansion.values.get(axis)?.get(*indices.get(axis)?);
+        for &position in order {
+            let (Some(axis), Some(value)) = (self.matrix.axes.get(position), value(position)) else { continue };
             address::split_slots(&mut tree, &axis.path);
             if let Err(way) = tree.set(&axis.path, value.clone()) {
                 let found = tree.get(&way).map_or_else(|| "nothing".to_owned(), Tree::describe);
                 let problem = format!("the matrix axis `{}` leads nowhere", axis.path);
-                let fault = Fault::value(&axis.path, problem, found, "a path into the experiment");
-                return Err(SpecErrors(vec![self.error(Some(&indices), &fault)]));
+                return Err(vec![Fault::value(&axis.path, problem, found, "a path into the experiment")]);
             }
         }
+        let names = self.matrix.axes.iter().enumerate();
+        let point = names.filter_map(|(i, axis)| Some((axis.name.clone(), value(i)?.short()))).collect::<Vec<_>>();
         let faults = check(schema, &tree);
         if !faults.is_empty() {
             let lists = tree.entry("unsupported").is_some_and(|mode| mode.short() == "list");
             if lists && faults.iter().all(|fault| fault.unsupported) {
                 return Ok(Err(Unsupported::new(point, &faults)));
             }
-            return Err(SpecErrors(faults.iter().map(|f| self.error(Some(&indices), f)).collect()));
+            return Err(faults.into_iter().map(|fault| with_long_form(fault, &tree)).collect());
         }
         let experiment = serde_json::from_value(tree.to_json()).map_err(|e| {
-            let fault = Fault::value(
-                &KeyPath::default(),
-                "the experiment cannot be read",
-                e.to_string(),
-                "see `workbench schema`",
-            );
-            SpecErrors(vec![self.error(Some(&indices), &fault)])
+            let top = KeyPath::default();
+            vec![Fault::value(&top, "the experiment cannot be read", e.to_string(), "see `workbench schema`")]
         })?;
-        Ok(Ok(Cell { experiment, point, indices }))
+        Ok(Ok(Cell { experiment, point, indices: indices.to_vec() }))
     }
 
     /// A fault found in a cell after it was typed, with its place.
@@ -255,13 +218,27 @@ impl Document {
     /// No combination is proven by its protocols.
     pub fn nothing_supported(&self, unsupported: &[Unsupported]) -> SpecErrors {
         let found = unsupported.first().map_or_else(String::new, |u| format!("{}: {}", u.label, u.reasons.join("; ")));
-        let path = KeyPath::default().key("matrix");
+        let path = matrix::root();
         let problem = "no combination is proven by its protocols";
         SpecErrors(vec![self.error(None, &Fault::value(&path, problem, found, "at least one that is"))])
     }
 
+    /// A fault of the matrix, with its place.
+    pub(super) fn matrix_error(&self, MatrixFault { fault, typed }: MatrixFault) -> SpecErrors {
+        match typed {
+            Some(typed) => self.typed_error(&typed, &fault),
+            None => SpecErrors(vec![self.error(None, &fault)]),
+        }
+    }
+
+    /// A fault of an override.
+    pub(super) fn typed_error(&self, typed: &str, fault: &Fault) -> SpecErrors {
+        let place = Place::CommandLine(typed.to_owned());
+        SpecErrors(vec![SpecError { place, line: None, ..self.error(None, fault) }])
+    }
+
     /// A fault of the document, with its place. `indices` say which value of each axis is meant.
-    fn error(&self, indices: Option<&[usize]>, fault: &Fault) -> SpecError {
+    pub(super) fn error(&self, indices: Option<&[usize]>, fault: &Fault) -> SpecError {
         let place = self.place(indices, fault);
         let line = match &place {
             Place::File(Some(position)) => self.source_line(position.line),
@@ -279,19 +256,26 @@ impl Document {
         }
     }
 
+    /// The axis whose value the fault is in; the innermost of several.
+    fn origin(&self, fault: &Fault) -> Option<usize> {
+        let axes = self.matrix.axes.iter().enumerate();
+        let above = axes.filter(|(_, axis)| fault.path.below(&axis.path).is_some());
+        above.max_by_key(|(_, axis)| axis.path.segments().len()).map(|(i, _)| i)
+    }
+
     fn place(&self, indices: Option<&[usize]>, fault: &Fault) -> Place {
-        for (i, axis) in self.axes.iter().enumerate() {
-            let Some(rest) = fault.path.below(&axis.path).filter(|_| indices.is_some()) else { continue };
+        if let Some((axis, index)) =
+            indices.zip(self.origin(fault)).and_then(|(n, i)| Some((self.matrix.axes.get(i)?, n.get(i).copied()?)))
+        {
             if let Some(typed) = &axis.typed {
                 return Place::CommandLine(typed.clone());
             }
-            let index = indices.and_then(|n| n.get(i)).copied().unwrap_or(0);
-            return Place::File(
-                self.locate(&axis.place(index).join(&rest), fault.at_key && !rest.segments().is_empty()),
-            );
+            let rest = fault.path.below(&axis.path).unwrap_or_default();
+            let at_key = fault.at_key && !rest.segments().is_empty();
+            return Place::File(self.locate(&axis.place(index).join(&rest), at_key));
         }
-        let typed = self.overrides.iter().rev().find(|o| fault.path.below(&o.path).is_some());
-        match typed {
+        let above = self.overrides.iter().filter(|o| fault.path.below(&o.path).is_some());
+        match above.max_by_key(|o| o.path.segments().len()) {
             Some(new) => Place::CommandLine(new.text.clone()),
             None => Place::File(self.locate(&fault.path, fault.at_key)),
         }
@@ -309,8 +293,8 @@ impl Document {
     /// The experiment after overrides, matrix included, as YAML text.
     pub fn resolved(&self) -> String {
         let mut tree = self.base.clone();
-        if let (Tree::Map(entries), false) = (&mut tree, self.axes.is_empty()) {
-            entries.push(("matrix".to_owned(), matrix::document(&self.axes)));
+        if let (Tree::Map(entries), false) = (&mut tree, self.matrix.axes.is_empty()) {
+            entries.push(("matrix".to_owned(), self.matrix.document()));
         }
         yaml::to_text(&tree).unwrap_or_else(|e| format!("# {e}\n"))
     }
@@ -324,4 +308,10 @@ impl Document {
     pub fn folder(&self) -> &Path {
         self.file.parent().unwrap_or_else(|| Path::new("."))
     }
+}
+
+/// The fault with a hint, if its value is the command line's short form of several values.
+fn with_long_form(fault: Fault, tree: &Tree) -> Fault {
+    let hint = tree.get(&fault.path).and_then(values::long_form).map(String::into_boxed_str);
+    Fault { nearest: fault.nearest.or(hint), ..fault }
 }

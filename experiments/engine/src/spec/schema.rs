@@ -1,12 +1,16 @@
 //! The JSON schema of experiment files, generated from [`Experiment`].
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use super::types::Experiment;
 
-/// The schema as data.
-pub fn schema() -> Value {
-    schemars::schema_for!(Experiment).to_value()
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| schemars::schema_for!(Experiment).to_value());
+
+/// The schema as data; it is made once.
+pub fn schema() -> &'static Value {
+    &SCHEMA
 }
 
 /// The schema as the text of `experiments/experiment.schema.json`.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Document, SpecErrors};
 
-const BASE: &str = "\
+pub(super) const BASE: &str = "\
 schema: 1
 about: A test
 input: {file: data/x.npy}
@@ -14,12 +14,12 @@ model:
 measure: {samples: 3}
 ";
 
-fn document(text: &str, overrides: &[&str]) -> Result<Document, SpecErrors> {
+pub(super) fn document(text: &str, overrides: &[&str]) -> Result<Document, SpecErrors> {
     let typed: Vec<String> = overrides.iter().map(|s| (*s).to_owned()).collect();
     Document::from_text(Path::new("test.yaml"), text.to_owned(), &typed)
 }
 
-fn errors(text: &str, overrides: &[&str]) -> String {
+pub(super) fn errors(text: &str, overrides: &[&str]) -> String {
     match document(text, overrides).and_then(|d| d.cells()) {
         Ok((cells, _)) => format!("no error, {} cells", cells.len()),
         Err(errors) => errors.to_string(),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::path::{KeyPath, Segment};
+use super::values::Decimal;
 
 /// A node of the document.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,6 +84,29 @@ impl Tree {
             Self::Map(entries) => {
                 let keys: Vec<&str> = entries.iter().map(|(k, _)| k.as_str()).collect();
                 format!("a map with the keys {}", if keys.is_empty() { "(none)".to_owned() } else { keys.join(", ") })
+            }
+        }
+    }
+
+    /// A text that is the same for equal data: `1024` and `1024.0`, a map in any order, an option's `"1"` and `1`.
+    pub(crate) fn canonical(&self) -> String {
+        match self {
+            Self::Scalar(Value::Number(number)) => {
+                let text = number.to_string();
+                Decimal::read(&text).map_or(text, |decimal| decimal.to_string())
+            }
+            Self::Scalar(Value::String(text)) => match serde_json::from_str(text) {
+                Ok(scalar @ (Value::Number(_) | Value::Bool(_))) => Self::Scalar(scalar).canonical(),
+                _ => Value::from(text.as_str()).to_string(),
+            },
+            Self::Scalar(value) => value.to_string(),
+            Self::List(items) => format!("[{}]", items.iter().map(Self::canonical).collect::<Vec<_>>().join(", ")),
+            Self::Map(entries) => {
+                let entry =
+                    |(key, value): &(String, Self)| format!("{}: {}", Value::from(key.as_str()), value.canonical());
+                let mut parts: Vec<String> = entries.iter().map(entry).collect();
+                parts.sort_unstable();
+                format!("{{{}}}", parts.join(", "))
             }
         }
     }

@@ -58,7 +58,7 @@ pub struct Experiment {
     /// Prove lookups of several layers together if they share table and protocol.
     #[serde(default = "yes")]
     pub merge_lookups: bool,
-    /// Dotted key path to a list of values: every combination is one cell.
+    /// Dotted key path to values: every combination is one cell.
     #[serde(default)]
     #[schemars(schema_with = "matrix::matrix_schema")]
     pub matrix: BTreeMap<String, Vec<Value>>,

@@ -1,6 +1,7 @@
 //! Tables for people.
 
 mod cell;
+pub(crate) mod claims;
 mod device;
 mod plans;
 

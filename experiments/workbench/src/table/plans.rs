@@ -1,17 +1,23 @@
 //! The tables of `workbench plan`.
 
+use std::collections::BTreeMap;
+
 use zkml_core::Cost;
 
 use super::cell::dims;
-use super::{count, soundness, table, unsupported};
+use super::{bits, count, soundness, table, unsupported};
+use crate::progress::duration;
 use zkml_engine::plan::{CellPlan, Plans, grouped_terms};
 use zkml_results::record::{LayerRecord, SlotRecord};
 
-/// The plan of every cell; with `details`, also relation by relation.
-pub(crate) fn plans(name: &str, plans: &Plans, details: bool) -> String {
+/// The plan: one row per cell; of a single cell, or with `details`, layer by layer. `earlier` has seconds of cells by label.
+pub(crate) fn plans(plans: &Plans, earlier: &BTreeMap<String, f64>, details: bool) -> String {
     let all = plans.cells.len();
-    let mut parts = vec![format!("{name}: {all} {}", if all == 1 { "cell" } else { "cells" })];
-    for (i, plan) in plans.cells.iter().enumerate() {
+    let mut parts = vec![format!("{}: {all} {}", plans.experiment, if all == 1 { "cell" } else { "cells" })];
+    if all > 1 {
+        parts.push(overview(plans, earlier));
+    }
+    for (i, plan) in plans.cells.iter().enumerate().filter(|_| all == 1 || details) {
         parts.push(format!("\ncell {} of {all} ({}): {}", i + 1, plan.id, plan.label));
         parts.push(layers(plan));
         if details {
@@ -21,11 +27,44 @@ pub(crate) fn plans(name: &str, plans: &Plans, details: bool) -> String {
         for (term, term_bits) in grouped_terms(&plan.soundness).into_iter().take(8) {
             parts.push(format!("    {:>7}  {term}", format!("{term_bits:.1}")));
         }
+        if let (1, Some(seconds)) = (all, earlier.get(&plan.label)) {
+            parts.push(format!("  time of this cell in an earlier run: {}", duration(*seconds)));
+        }
     }
     if !plans.unsupported.is_empty() {
         parts.push(format!("\n{}", unsupported(&plans.unsupported, all)));
     }
     parts.join("\n")
+}
+
+/// One row per cell, and how long all of them took before.
+fn overview(plans: &Plans, earlier: &BTreeMap<String, f64>) -> String {
+    let axes = plans.cells.first().map_or(&[][..], |plan| plan.point.as_slice());
+    let mut header: Vec<&str> = axes.iter().map(|(path, _)| path.as_str()).collect();
+    header.extend(["operations", "proof bytes", "committed", "soundness", "earlier", "cell"]);
+    let mut table = table(&header);
+    for plan in &plans.cells {
+        let weak = if plan.soundness.bits < f64::from(plan.soundness.wanted) { ", WEAK" } else { "" };
+        let mut row: Vec<String> = plan.point.iter().map(|(_, value)| value.clone()).collect();
+        row.extend([
+            count(plan.predicted.ext_equivalents()),
+            plan.relations.iter().map(|r| r.proof_bytes).sum::<usize>().to_string(),
+            plan.committed_cells.to_string(),
+            format!("{}{weak}", bits(plan.soundness.bits)),
+            earlier.get(&plan.label).map_or_else(String::new, |seconds| duration(*seconds)),
+            plan.id.clone(),
+        ]);
+        table.add_row(row);
+    }
+    let known: Vec<f64> = plans.cells.iter().filter_map(|plan| earlier.get(&plan.label).copied()).collect();
+    let time = match known.len() {
+        0 => String::new(),
+        n => format!("\n  {n} of {} cells ran before, in {} together", plans.cells.len(), duration(known.iter().sum())),
+    };
+    format!(
+        "{table}\n  predicted: operations in products of challenge-field elements, proof bytes before the opening; earlier: the \
+         whole cell in an earlier run, set-up and checks included; --details: every layer{time}"
+    )
 }
 
 /// Layer, slot, protocol, and what that is predicted to cost; and the sums.

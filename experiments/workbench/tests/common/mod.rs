@@ -50,14 +50,16 @@ measure: {warmup: 0, samples: 1, timeout_s: 300}
         self.folder.path().join(name)
     }
 
+    /// The program with these arguments, in this folder.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_workbench"));
+        command.args(arguments).current_dir(self.folder.path());
+        command.env("WORKBENCH_RUNS", self.path("runs")).env_remove("RUST_LOG");
+        command
+    }
+
     pub(crate) fn workbench(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_workbench"))
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .env("WORKBENCH_RUNS", self.path("runs"))
-            .env_remove("RUST_LOG")
-            .output()
-            .unwrap()
+        self.command(arguments).output().unwrap()
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {

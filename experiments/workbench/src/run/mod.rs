@@ -1,0 +1,145 @@
+//! `workbench run` and `workbench plan`: plan, run every cell in its own process, record, report.
+//!
+//! | module | what |
+//! |---|---|
+//! | `folder` | which run folder: an unfinished one of the same cells, or a new one; one process at a time |
+//! | `schedule` | the cells' processes, some at a time, with their time limits; signals |
+//! | `cell` | `run-cell`: the process of one cell, also started by hand or by another scheduler |
+//! | `gather` | `collect`: the records of cells that ran elsewhere |
+//! | `export` | `plan --export`: jobs without a run |
+//! | `papers` | `papers`: the cells that check what papers claim |
+//! | `estimate` | seconds of cells in earlier runs, time left |
+
+pub(crate) mod cell;
+mod estimate;
+mod export;
+mod folder;
+pub(crate) mod gather;
+pub(crate) mod papers;
+mod schedule;
+
+use std::path::{Path, PathBuf};
+
+use crate::table;
+use estimate::{Estimate, earlier_seconds};
+use schedule::{Outcome, Scheduler};
+use zkml_engine::environment;
+use zkml_engine::exit::{Exit, Failure};
+use zkml_engine::plan;
+use zkml_engine::spec::{Document, SpecErrors};
+use zkml_results::metrics;
+use zkml_results::record::{CellRecord, Status};
+
+/// What to run and where.
+pub(crate) struct Request<'a> {
+    /// The experiment file.
+    pub(crate) file: &'a Path,
+    /// Overrides, as typed.
+    pub(crate) overrides: &'a [String],
+    /// The folder of all runs.
+    pub(crate) runs: &'a Path,
+    /// An earlier run to go on with.
+    pub(crate) resume: Option<&'a str>,
+    /// Start a new run, whatever there is.
+    pub(crate) new: bool,
+    /// Cells at a time.
+    pub(crate) jobs: usize,
+    /// Print every step.
+    pub(crate) details: bool,
+}
+
+/// Runs the command.
+pub(crate) fn command(request: &Request<'_>) -> Result<Exit, Failure> {
+    let document = Document::open(request.file, request.overrides)?;
+    let plans = plan::plan(&document)?;
+    let open = folder::open(request, &document.name, &plans)?;
+    if !open.decision.is_empty() {
+        eprintln!("{}", open.decision);
+    }
+    let environment = environment::collect();
+    folder::describe(&open.folder, &document, &plans, &environment)?;
+
+    let (digest, all) = (environment.digest(), plans.cells.len());
+    let estimate = Estimate::new(earlier_seconds(request.runs, &document.name));
+    let source = (document.name.as_str(), document.folder());
+    let mut scheduler = Scheduler::new(&open.folder, source, &digest, request.jobs, estimate, all);
+    let outcome = scheduler.run(&plans.cells, &open.records).map_err(|e| kept(&e, &open.folder))?;
+    drop(scheduler);
+
+    let mut records = gather::gather(&open.folder, &folder::planned(&plans.cells))?;
+    open.folder.tidy()?;
+    if outcome == Outcome::Interrupted {
+        let done = records.iter().filter(|r| r.status == Status::Ok).count();
+        let path = open.folder.path().display();
+        eprintln!("stopped: {done} of {all} cells are done and kept in {path}; the same command goes on from there");
+        return Ok(Exit::Interrupted);
+    }
+    // Limits are those of now, also for cells that an earlier command has run.
+    for (record, plan) in records.iter_mut().zip(&plans.cells).filter(|(r, _)| r.status == Status::Ok) {
+        record.violations = metrics::violations(&plan.experiment.checks, &record.metrics);
+    }
+    let environment = gather::environment_of(&open.folder, &records);
+    println!("{}", table::report(&document.name, &environment, &records, request.details));
+    if !plans.unsupported.is_empty() {
+        println!("{}", table::unsupported(&plans.unsupported, records.len()));
+    }
+    println!("results: {}", open.folder.path().display());
+    Ok(verdict(&records))
+}
+
+/// A failure in the middle of a run, with the place of what is finished.
+fn kept(failure: &Failure, folder: &zkml_results::store::RunFolder) -> Failure {
+    let path = folder.path().display();
+    let message =
+        format!("{}\n  results so far are kept in {path}; the same command goes on from there", failure.message);
+    Failure { message, exit: failure.exit }
+}
+
+/// The exit code for these results.
+pub(crate) fn verdict(records: &[CellRecord]) -> Exit {
+    if records.iter().any(|r| r.status != Status::Ok) {
+        Exit::CellFailed
+    } else if records.iter().any(|r| !r.violations.is_empty()) {
+        Exit::CheckViolated
+    } else {
+        Exit::Done
+    }
+}
+
+/// How to show a plan.
+pub(crate) struct PlanRequest<'a> {
+    /// The experiment file.
+    pub(crate) file: &'a Path,
+    /// Overrides, as typed.
+    pub(crate) overrides: &'a [String],
+    /// The folder of all runs.
+    pub(crate) runs: &'a Path,
+    /// Write the cells' jobs into this folder.
+    pub(crate) export: Option<PathBuf>,
+    /// Print JSON.
+    pub(crate) json: bool,
+    /// Print every relation.
+    pub(crate) details: bool,
+}
+
+/// `workbench plan`: the same up to the first process.
+pub(crate) fn plan_command(request: &PlanRequest<'_>) -> Result<Exit, Failure> {
+    let document = Document::open(request.file, request.overrides)?;
+    let plans = plan::plan(&document)?;
+    if let Some(folder) = &request.export {
+        export::export(&document, &plans, folder)?;
+    } else if request.json {
+        println!("{}", serde_json::to_string_pretty(&plans).map_err(|e| Failure::usage(e.to_string()))?);
+    } else {
+        let earlier = earlier_seconds(request.runs, &document.name);
+        println!("{}", table::plans(&plans, &earlier, request.details));
+    }
+    Ok(Exit::Done)
+}
+
+/// `workbench describe EXPERIMENT`: the file after overrides.
+pub(crate) fn resolved(file: &Path, overrides: &[String]) -> Result<String, SpecErrors> {
+    let document = Document::open(file, overrides)?;
+    document.cells()?;
+    Ok(document.resolved())
+}
