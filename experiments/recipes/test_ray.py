@@ -1,12 +1,14 @@
-"""A sweep under Ray with three workers, disturbed three times, ends as an undisturbed run does.
+"""A sweep under Ray with three workers, stopped once and then disturbed three times, ends as an undisturbed run does.
 
     experiments/recipes/test
 """
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import testing
@@ -18,11 +20,26 @@ def sweep(workbench, experiment, folder):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
+def interrupt(workbench, experiment, folder):
+    """Stops a sweep as Ctrl-C does: it says so, and no cell runs on."""
+    process = sweep(workbench, experiment, folder)
+    testing.catch(folder, process, set())
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130 and "stopped" in output, (process.returncode, output)
+    deadline = time.monotonic() + 30
+    while testing.cell_processes(folder):
+        assert time.monotonic() < deadline, "a cell runs on"
+        time.sleep(0.1)
+    print("stopped once", flush=True)
+
+
 def main(workbench):
     with tempfile.TemporaryDirectory(prefix="ray-sweep-") as scratch:
         scratch = Path(scratch).resolve()
         wanted = testing.plain_run(workbench, scratch)
         folder = scratch / "sweep"
+        interrupt(workbench, testing.experiment(scratch), folder)
         process = sweep(workbench, testing.experiment(scratch), folder)
 
         seen = set()
