@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--dictionary"] => print!("{}", tidy::dictionary()),
         [run, out] => {
-            let records = RunFolder::open(Path::new("."), "", run)?.records()?;
+            let records = RunFolder::read(Path::new(run))?.records()?;
             for file in tidy::write(&records, Path::new(out))? {
                 println!("{}", file.display());
             }
