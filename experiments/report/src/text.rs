@@ -61,6 +61,27 @@ pub(crate) fn time(seconds: f64) -> String {
     }
 }
 
+/// A median with its spread, in one unit and to one digit: `27.1 ± 3.7 ms`.
+pub(crate) fn spread(median: f64, spread: f64) -> String {
+    let shown = time(median);
+    let Some((number, unit)) = shown.split_once(' ').filter(|_| spread.is_finite()) else { return shown };
+    let decimals = number.split_once('.').map_or(0, |(_, d)| d.len());
+    let one =
+        [(" s", 1.0), (" ms", 1e3), (" µs", 1e6)].iter().find(|(u, _)| u.trim_start() == unit).map_or(1.0, |u| u.1);
+    format!("{number} ± {:.decimals$} {unit}", spread * one)
+}
+
+/// Two ends of a range, with the unit once if they share it.
+pub(crate) fn range(low: &str, high: &str) -> String {
+    if low == high {
+        return low.to_owned();
+    }
+    match (low.split_once(' '), high.split_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} – {high}"),
+        _ => format!("{low} – {high}"),
+    }
+}
+
 /// Bytes as `161 KiB`.
 pub(crate) fn bytes(bytes: f64) -> String {
     match bytes.abs() {
@@ -185,6 +206,14 @@ mod tests {
             ["512 B", "20.0 KiB", "3.00 MiB", "161 KiB"]
         );
         assert_eq!([count(12.0), count(12_345.0), count(1.5e9), count(0.5)], ["12", "12.3 k", "1.50 G", "0.50"]);
+        assert_eq!(
+            [spread(0.0271, 0.003_69), spread(0.0199, 0.000_487), spread(0.0, 0.0)],
+            ["27.1 ± 3.7 ms", "19.9 ± 0.5 ms", "0 ± 0 s"]
+        );
+        assert_eq!(
+            [range("1 ms", "2 ms"), range("1 ms", "2 s"), range("105.0", "105.0")],
+            ["1 – 2 ms", "1 ms – 2 s", "105.0"]
+        );
         assert_eq!([signed(-0.001), signed(-1.5), signed(0.984)], ["0.00", "−1.50", "0.98"]);
     }
 

@@ -132,7 +132,7 @@ fn tiles(run: &Run) -> Markup {
         let values: Vec<f64> = cells.iter().filter_map(get).filter(|v| !v.is_nan()).collect();
         let low = show(values.iter().copied().reduce(f64::min)?);
         let high = show(values.iter().copied().reduce(f64::max)?);
-        Some(if low == high { low } else { format!("{low} – {high}") })
+        Some(text::range(&low, &high))
     };
     let metric = |name: &'static str| move |c: &Cell<'_>| c.record.metrics.get(name).copied();
     let tiles = [
@@ -140,7 +140,7 @@ fn tiles(run: &Run) -> Markup {
         ("time to verify", range(&|c| Some(c.wall("verify")?.0), text::time)),
         ("proof", range(&|c| Some(c.measured.proof_bytes as f64), text::bytes)),
         ("bits of soundness", range(&|c| Some(c.measured.soundness.bits), text::bits)),
-        ("overhead over plain inference", range(&metric("overhead"), text::factor)),
+        ("prove / plain inference", range(&metric("overhead"), text::factor)),
     ];
     html! {
         dl.tiles {

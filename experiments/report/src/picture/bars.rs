@@ -1,6 +1,6 @@
 //! Horizontal bars of stacked parts.
 
-use super::canvas::{Anchor, Canvas, Frame, Plot, SIZE, Scale, Type};
+use super::canvas::{Anchor, Canvas, Frame, Plot, SIZE, Scale, Type, Unit};
 use super::palette::{Ink, TEXT};
 use crate::text;
 
@@ -31,7 +31,7 @@ pub(super) struct Bars {
     pub(super) heading: String,
     pub(super) parts: Vec<Part>,
     pub(super) rows: Vec<Bar>,
-    pub(super) show: fn(f64) -> String,
+    pub(super) unit: Unit,
 }
 
 const BAR: f64 = 20.0;
@@ -75,8 +75,8 @@ impl Bars {
         }
         let bottom = top + self.height(frame) - 28.0;
         let ticks = if frame.narrow() { 3 } else { 6 };
-        let x = Scale::linear(self.longest(), ticks, self.show);
-        let plot = Plot::new([layout.start, top + head, layout.end, bottom], x, Scale::linear(1.0, 1, text::count));
+        let x = Scale::linear(self.longest(), ticks, self.unit);
+        let plot = Plot::new([layout.start, top + head, layout.end, bottom], x, Scale::linear(1.0, 1, Unit::COUNT));
         plot.vertical(canvas);
         self.draw_rows(canvas, &layout, &plot);
     }
@@ -121,7 +121,7 @@ impl Bars {
                 }
                 end = high;
             }
-            canvas.text((end + 7.0, y + BAR / 2.0), &bar.end, Type::LABEL);
+            canvas.label((end + 7.0, y + BAR / 2.0), &bar.end);
             y += BAR + GAP;
         }
     }

@@ -1,6 +1,6 @@
 //! Scaling: time, bytes and operations against a numeric axis, with exponents.
 
-use super::canvas::{Anchor, Canvas, Frame, Plot, SIZE, Scale, Type};
+use super::canvas::{Anchor, Canvas, Frame, Plot, SIZE, Scale, Type, Unit};
 use super::palette::{series_ink, series_mark};
 use super::{Missing, Numbers, Picture, Plate};
 use crate::fit::Fit;
@@ -31,9 +31,8 @@ struct Series {
     claims: Vec<Claim>,
 }
 
-type Show = fn(f64) -> String;
-const QUANTITIES: [(&str, Show); 3] =
-    [("time to prove", text::time), ("proof bytes", text::bytes), ("operations, predicted", text::count)];
+const QUANTITIES: [(&str, Unit); 3] =
+    [("time to prove", Unit::TIME), ("proof bytes", Unit::BYTES), ("operations, predicted", Unit::COUNT)];
 
 impl Series {
     fn points(&self, quantity: usize) -> Vec<(f64, f64)> {
@@ -66,7 +65,9 @@ pub(super) fn pictures(run: &Run) -> Vec<Result<Picture, Missing>> {
 
 fn of_axis(run: &Run, axis: &Axis) -> Vec<Result<Picture, Missing>> {
     let name = text::printable(&axis.path);
-    let title = format!("{TITLE} with {name}");
+    let plain = axis.values.iter().all(|v| v.parse::<f64>().is_ok());
+    let title =
+        if plain { format!("{TITLE} with {name}") } else { format!("{TITLE} with the size of the tensors ({name})") };
     let numbers = axis.numbers.as_deref().unwrap_or_default();
     let low = numbers.iter().copied().fold(f64::INFINITY, f64::min);
     let high = numbers.iter().copied().fold(0.0, f64::max);
@@ -214,11 +215,11 @@ fn draw(frame: &Frame<'_>, all: &[Series], x_title: &str) -> Option<String> {
     let claimed = all.iter().any(|s| !s.claims.is_empty());
     let bottom = table + table_height(frame, all.len(), claimed);
     frame.draw(bottom, |canvas| {
-        for (quantity, (name, show)) in QUANTITIES.iter().enumerate() {
+        for (quantity, (name, unit)) in QUANTITIES.iter().enumerate() {
             let x = left + (quantity % columns) as f64 * (width + gap);
             let y = frame.top() + (quantity / columns) as f64 * row;
             canvas.text((x, y + 8.0), &format!("↑ {name}"), Type::HEAD);
-            panel(canvas, [x, y + 28.0, x + width, y + 28.0 + height], all, quantity, *show, x_title);
+            panel(canvas, [x, y + 28.0, x + width, y + 28.0 + height], all, quantity, *unit, x_title);
         }
         exponents(canvas, frame, all, table, claimed);
     })
@@ -229,7 +230,7 @@ fn panel(
     [left, top, right, bottom]: [f64; 4],
     all: &[Series],
     quantity: usize,
-    show: Show,
+    unit: Unit,
     x_title: &str,
 ) {
     let points: Vec<Vec<(f64, f64)>> = all.iter().map(|s| s.points(quantity)).collect();
@@ -237,8 +238,8 @@ fn panel(
     let mut sizes: Vec<f64> = all.iter().flat_map(|s| s.samples.iter().map(|p| p.size)).collect();
     sizes.sort_by(f64::total_cmp);
     sizes.dedup();
-    let y = Scale::log(&values, 5, show);
-    let x = Scale::log(&sizes, 5, text::count).at(&sizes, text::count);
+    let y = Scale::log(&values, 5, unit);
+    let x = Scale::log(&sizes, 5, Unit::COUNT).at(&sizes, Unit::COUNT);
     let plot = Plot::new([left + Plot::gutter(&y), top, right - 10.0, bottom], x, y);
     plot.horizontal(canvas);
     plot.vertical(canvas);
@@ -256,14 +257,14 @@ fn panel(
 }
 
 fn table_height(frame: &Frame<'_>, series: usize, claimed: bool) -> f64 {
-    let lines = if frame.narrow() { series * (4 + usize::from(claimed)) } else { series + 1 };
-    lines as f64 * LINE + 30.0
+    let lines = if frame.narrow() { series * (4 + usize::from(claimed)) + 1 } else { series + 1 };
+    lines as f64 * LINE + 14.0
 }
 
 /// The legend, with the exponents of every series.
 fn exponents(canvas: &Canvas<'_>, frame: &Frame<'_>, all: &[Series], top: f64, claimed: bool) {
     let (left, right) = frame.sides();
-    let mut heads = vec!["time", "predicted", "proof bytes"];
+    let mut heads = vec!["time", "time, predicted", "proof bytes"];
     if claimed {
         heads.insert(2, "claimed");
     }
@@ -275,7 +276,7 @@ fn exponents(canvas: &Canvas<'_>, frame: &Frame<'_>, all: &[Series], top: f64, c
         cells
     };
     canvas.text((left, top + 8.0), "Fitted exponents", Type::HEAD);
-    let column = 128.0;
+    let column = 132.0;
     let place = |at: usize| right - (heads.len() - 1 - at) as f64 * column;
     let mut y = top + 8.0;
     if !frame.narrow() {
