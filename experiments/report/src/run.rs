@@ -45,7 +45,7 @@ pub enum ReportError {
 /// An exponent that a publication gives, to be shown beside fitted ones.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
-    /// A word of a series' name, such as `logkr`: the claim is shown with every series that has it.
+    /// A protocol, such as `logkr`: the claim is shown with every series that proves something with it.
     pub protocol: String,
     /// Path of the axis, such as `input.rows`.
     pub axis: String,

@@ -47,7 +47,11 @@ fn digits(value: f64) -> String {
     match value.abs() {
         v if v >= 99.95 => format!("{value:.0}"),
         v if v >= 9.995 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
+        v if v >= 0.9995 => format!("{value:.2}"),
+        v if v >= 0.099_95 => format!("{value:.3}"),
+        0.0 => "0".to_owned(),
+        v if v >= 1e-4 => format!("{value:.4}"),
+        _ => format!("{value:.2e}"),
     }
 }
 
@@ -205,7 +209,7 @@ mod tests {
             [bytes(512.0), bytes(20_480.0), bytes(3_145_728.0), bytes(165_268.0)],
             ["512 B", "20.0 KiB", "3.00 MiB", "161 KiB"]
         );
-        assert_eq!([count(12.0), count(12_345.0), count(1.5e9), count(0.5)], ["12", "12.3 k", "1.50 G", "0.50"]);
+        assert_eq!([count(12.0), count(12_345.0), count(1.5e9), count(0.5)], ["12", "12.3 k", "1.50 G", "0.500"]);
         assert_eq!(
             [spread(0.0271, 0.003_69), spread(0.0199, 0.000_487), spread(0.0, 0.0)],
             ["27.1 ± 3.7 ms", "19.9 ± 0.5 ms", "0 ± 0 s"]

@@ -3,7 +3,6 @@
 use maud::{Markup, html};
 use zkml_results::record::{CellRecord, Measured, Status, owners};
 
-use super::compare::anchor;
 use crate::picture::PHASES;
 use crate::run::{Run, numbers};
 use crate::text;
@@ -25,7 +24,7 @@ pub(super) fn section(run: &Run) -> Markup {
 
 fn cell(run: &Run, record: &CellRecord) -> Markup {
     html! {
-        details.cell id=(format!("cell-{}", anchor(record))) {
+        details.cell data-cell=(text::printable(&record.cell)) {
             summary { h3 { (run.label(record)) } " " span.id { (text::printable(&record.cell)) } }
             @if record.status == Status::Ok {
                 @match numbers(record) {

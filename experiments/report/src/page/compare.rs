@@ -61,7 +61,7 @@ fn row(run: &Run, axes: &[&Axis], record: &CellRecord) -> Markup {
     let status = if record.weak { format!("{}, weak", record.status.word()) } else { record.status.word().to_owned() };
     let class = if record.status == Status::Ok { "status good" } else { "status bad" };
     html! {
-        tr role="row" id=(format!("row-{}", anchor(record))) {
+        tr role="row" data-cell=(text::printable(&record.cell)) {
             th scope="row" role="rowheader" {
                 @for axis in axes { span.axis { (value_at(record, &axis.path).map_or_else(|| "–".to_owned(), |v| axis.label(v))) } }
                 @if axes.is_empty() { (run.label(record)) }
@@ -80,11 +80,6 @@ fn row(run: &Run, axes: &[&Axis], record: &CellRecord) -> Markup {
             }
         }
     }
-}
-
-/// The name of a cell in links.
-pub(super) fn anchor(record: &CellRecord) -> String {
-    record.cell.chars().filter(char::is_ascii_alphanumeric).take(16).collect()
 }
 
 /// A number with its exact value.

@@ -63,11 +63,7 @@ impl Bars {
         let layout = self.layout(frame);
         let (places, head) = self.head(&layout);
         if !self.heading.is_empty() {
-            canvas.text(
-                (layout.left, top + 9.0),
-                &text::fitted(&self.heading, 15.0, layout.right - layout.left),
-                Type::HEAD,
-            );
+            canvas.heading((layout.left, top + 9.0), &self.heading, layout.right - layout.left);
         }
         for (part, (x, y)) in self.parts.iter().zip(places) {
             canvas.rectangle((x, top + y - 7.0), (x + 14.0, top + y + 7.0), part.ink);
@@ -87,7 +83,7 @@ impl Bars {
         for bar in &self.rows {
             if bar.group != group {
                 let room = layout.right - layout.left;
-                canvas.text((layout.left, y + LINE / 2.0 + 3.0), &text::fitted(&bar.group, 15.0, room), Type::HEAD);
+                canvas.heading((layout.left, y + LINE / 2.0 + 3.0), &bar.group, room);
                 y += LINE + 6.0;
                 group = &bar.group;
             }

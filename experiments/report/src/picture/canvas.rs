@@ -18,6 +18,9 @@ pub(crate) const HEADING: f64 = 14.0;
 /// Text of titles.
 pub(crate) const TITLE: f64 = 17.0;
 
+/// Bold text is wider by this factor.
+pub(crate) const BOLD: f64 = 1.13;
+
 /// The SVG backend divides sizes by this.
 const SVG_SIZE: f64 = 1.24;
 
@@ -81,6 +84,11 @@ impl<'a> Canvas<'a> {
         let ink = colour(look.ink);
         let style = TextStyle::from(font).color(&ink).pos(Pos::new(horizontal, VPos::Center));
         self.draw(&Text::new(text::printable(shown), pixel(x, y), style));
+    }
+
+    /// The head of a part, as much of it as has room.
+    pub(crate) fn heading(&self, at: (f64, f64), shown: &str, room: f64) {
+        self.text(at, &text::fitted(shown, HEADING * BOLD, room), Type::HEAD);
     }
 
     /// A label over lines of a grid, which do not show through it.
@@ -181,8 +189,7 @@ impl Frame<'_> {
             let (left, right) = self.sides();
             canvas.rectangle((0.0, 0.0), (self.width, f64::from(size.1)), PAPER);
             let look = Type { size: TITLE, bold: true, ..Type::LABEL };
-            // Bold text is about a tenth wider.
-            canvas.text((left, self.margin() + 8.0), &text::fitted(title, TITLE * 1.1, right - left), look);
+            canvas.text((left, self.margin() + 8.0), &text::fitted(title, TITLE * BOLD, right - left), look);
             canvas.text((left, self.margin() + 31.0), &text::fitted(subtitle, SIZE, right - left), Type::QUIET);
         }
         parts(&canvas);

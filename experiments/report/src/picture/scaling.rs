@@ -126,8 +126,7 @@ fn series(run: &Run, axis: &Axis, cells: &[Cell<'_>]) -> Vec<Series> {
         }
         let short = run.label_by(cell.record, |a| a.path != axis.path && !constant(a));
         let label = if short.is_empty() { run.experiment.clone() } else { short };
-        let words = |claim: &Claim| key.split(|c: char| !c.is_alphanumeric() && c != '-').any(|w| w == claim.protocol);
-        let claims = run.claims.iter().filter(|c| c.axis == axis.path && words(c)).cloned().collect();
+        let claims = run.claims.iter().filter(|c| c.axis == axis.path && uses(cell, &c.protocol)).cloned().collect();
         all.push((key, Series { label, samples: vec![sample], claims }));
     }
     let sorted = all.into_iter().map(|(_, mut series)| {
@@ -135,6 +134,13 @@ fn series(run: &Run, axis: &Axis, cells: &[Cell<'_>]) -> Vec<Series> {
         series
     });
     sorted.filter(|s| s.points(0).len() >= FEWEST).collect()
+}
+
+/// True if a cell's values or its relations name a protocol.
+fn uses(cell: &Cell<'_>, protocol: &str) -> bool {
+    let values = cell.record.point.iter().map(|(_, value)| value.as_str());
+    let mut names = values.chain(cell.measured.relations.iter().map(|r| r.protocol.as_str()));
+    names.any(|name| name.split(|c: char| !c.is_alphanumeric() && c != '-').any(|word| word == protocol))
 }
 
 fn picture(run: &Run, axis: &Axis, title: String, suffix: &str, all: &[Series]) -> Result<Picture, Missing> {
