@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
 
 use common::{folder, published};
 use resvg::tiny_skia::Pixmap;
@@ -93,4 +94,20 @@ fn only_what_is_asked_for_is_written() {
     fs::write(out.path().join("file"), "").unwrap();
     let failure = write(&run, &out.path().join("file"), &Format::ALL).unwrap_err();
     assert!(failure.to_string().contains("the folder cannot be made"), "{failure}");
+}
+
+#[test]
+fn the_pictures_of_the_readme_are_those_of_the_published_results() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../notebooks-data/published/pictures");
+    let mut compared = 0;
+    for run in fs::read_dir(&root).unwrap().map(|e| e.unwrap().path()) {
+        let drawn = pictures(&Run::open(&folder(run.file_name().unwrap().to_str().unwrap())).unwrap());
+        for kept in fs::read_dir(&run).unwrap().map(|e| e.unwrap().path()) {
+            let picture = drawn.iter().find(|p| kept.file_stem().is_some_and(|s| s == p.name.as_str()));
+            let same = picture.is_some_and(|p| p.svg() == fs::read_to_string(&kept).unwrap());
+            assert!(same, "{}: draw it again: cargo run -p zkml-report --example pictures", kept.display());
+            compared += 1;
+        }
+    }
+    assert!(compared > 3, "{compared}");
 }

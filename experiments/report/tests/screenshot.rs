@@ -77,7 +77,7 @@ fn console(output: &Output) -> Vec<String> {
 }
 
 /// Opens every `<details>` of pages in frames of these widths, and writes what it finds as JSON.
-const PROBE: &str = r##"<!doctype html><meta charset="utf-8"><body><script>
+const PROBE: &str = r#"<!doctype html><meta charset="utf-8"><body><script>
 const found = [];
 function look(frame, name, width) {
   const win = frame.contentWindow, doc = win.document;
@@ -108,7 +108,7 @@ for (const [name, width] of wanted) {
   };
   frame.src = name; document.body.append(frame);
 }
-</script></body>"##;
+</script></body>"#;
 
 /// Pages of small, large and odd runs, in a folder.
 fn pages(folder_for: &Path) -> Vec<String> {

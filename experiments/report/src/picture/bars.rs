@@ -71,7 +71,7 @@ impl Bars {
         }
         let bottom = top + self.height(frame) - 28.0;
         let ticks = if frame.narrow() { 3 } else { 6 };
-        let x = Scale::linear(self.longest(), ticks, self.unit);
+        let x = Scale::up_to(self.longest(), ticks, self.unit);
         let plot = Plot::new([layout.start, top + head, layout.end, bottom], x, Scale::linear(1.0, 1, Unit::COUNT));
         plot.vertical(canvas);
         self.draw_rows(canvas, &layout, &plot);

@@ -271,6 +271,16 @@ impl Scale {
         Self { low: 0.0, high: count as f64 * step, log: false, ticks }
     }
 
+    /// From zero to the largest value itself, with the round ticks up to it.
+    pub(crate) fn up_to(high: f64, ticks: usize, unit: Unit) -> Self {
+        let rounded = Self::linear(high, ticks, unit);
+        if high <= 0.0 || !high.is_finite() {
+            return rounded;
+        }
+        let ticks = rounded.ticks.into_iter().filter(|(value, _)| *value <= high).collect();
+        Self { high, ticks, ..rounded }
+    }
+
     /// Around positive values, with logarithmic steps and at most `ticks` ticks.
     pub(crate) fn log(values: &[f64], ticks: usize, unit: Unit) -> Self {
         let low = values.iter().copied().fold(f64::INFINITY, f64::min);

@@ -12,6 +12,8 @@ mod scaling;
 pub(crate) mod svg;
 mod tradeoff;
 
+use std::collections::BTreeSet;
+
 use crate::run::{ReportError, Run};
 use crate::text;
 use canvas::Frame;
@@ -117,6 +119,15 @@ pub fn gallery(run: &Run) -> Vec<Result<Picture, Missing>> {
     let mut gallery = vec![phases::picture(run), bytes::picture(run), tradeoff::picture(run)];
     gallery.extend(scaling::pictures(run));
     gallery.extend([operations::picture(run), accuracy::picture(run)]);
+    let mut names = BTreeSet::new();
+    for (at, picture) in gallery.iter_mut().enumerate() {
+        // Axes that differ in signs alone have one name.
+        if let Ok(picture) = picture
+            && !names.insert(picture.name.clone())
+        {
+            picture.name = format!("{}-{at}", picture.name);
+        }
+    }
     gallery
 }
 

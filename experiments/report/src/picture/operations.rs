@@ -14,7 +14,7 @@ pub(super) fn picture(run: &Run) -> Result<Picture, Missing> {
     let cells: Vec<Cell<'_>> = run.measured().into_iter().filter(|c| counts(c).is_some()).collect();
     if cells.is_empty() {
         let reason =
-            "nothing was counted: run the experiment with a workbench that was built with `--features count-ops`";
+            "nothing was counted: run the experiment with a workbench that was built with --features count-ops";
         return Err(Missing::new(TITLE, reason));
     }
     let at = |cell: &Cell<'_>| counts(cell).unwrap_or((1.0, 1.0));

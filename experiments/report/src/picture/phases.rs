@@ -29,12 +29,17 @@ pub(super) fn picture(run: &Run) -> Result<Picture, Missing> {
     let plate = Plate {
         name: "phases".to_owned(),
         title: TITLE.to_owned(),
-        caption: format!(
-            "Median wall time of every phase{}. Numbers: the median of the whole proof and its median absolute deviation, \
-             which the whiskers show; medians of phases need not add up to it.{}",
-            if shown.len() == 1 { "" } else { ", stacked" },
-            left_out(cells.len())
-        ),
+        caption: if shown.len() == 1 {
+            "Median wall time of every phase, and its share of the whole proof; whiskers are the median absolute \
+             deviation."
+                .to_owned()
+        } else {
+            format!(
+                "Median wall time of every phase, stacked. Numbers: the median of the whole proof and its median absolute \
+                 deviation, which the whiskers show; medians of phases need not add up to it.{}",
+                left_out(cells.len())
+            )
+        },
         description: description(run, &cells),
         numbers: numbers(run, &cells),
     };

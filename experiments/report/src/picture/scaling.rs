@@ -12,8 +12,12 @@ const TITLE: &str = "Scaling";
 const FEWEST: usize = 3;
 /// and the largest has to be this many times the smallest.
 const SPAN: f64 = 4.0;
-/// More series than this are spread over several pictures.
+/// More series than this are spread over several pictures,
 const MOST_SERIES: usize = 7;
+/// at most this many,
+const MOST_FACETS: usize = 8;
+/// each with at most this many series.
+const MOST_DRAWN: usize = 14;
 /// Height of a line of the table below the plots.
 const LINE: f64 = 21.0;
 
@@ -86,21 +90,22 @@ fn of_axis(run: &Run, axis: &Axis) -> Vec<Result<Picture, Missing>> {
     if all.len() <= MOST_SERIES {
         return vec![picture(run, axis, title, "", &all)];
     }
-    match facets(run, axis) {
-        Some(facet) => facet
-            .values
-            .iter()
-            .enumerate()
-            .filter_map(|(k, value)| {
-                let own: Vec<Cell<'_>> =
-                    cells.iter().filter(|c| value_at(c.record, &facet.path) == Some(value)).copied().collect();
-                let own = series(run, axis, &own);
-                let title = format!("{title}, {}", facet.label(value));
-                (!own.is_empty()).then(|| picture(run, axis, title, &format!("-{}", k + 1), &own))
-            })
-            .collect(),
-        None => vec![picture(run, axis, title, "", &all)],
-    }
+    let Some(facet) = facets(run, axis) else { return vec![picture(run, axis, title, "", &all)] };
+    let of_value = |value: &String| {
+        let own: Vec<Cell<'_>> =
+            cells.iter().filter(|c| value_at(c.record, &facet.path) == Some(value)).copied().collect();
+        let own = series(run, axis, &own);
+        let label = facet.label(value);
+        let title = format!("{title}, {label}");
+        (!own.is_empty()).then(|| picture(run, axis, title, &format!("-{}", slug(&label)), &own))
+    };
+    facet.values.iter().take(MOST_FACETS).filter_map(of_value).collect()
+}
+
+/// A name as a part of a file's name.
+fn slug(name: &str) -> String {
+    let simple = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    name.chars().map(simple).take(40).collect()
 }
 
 /// The axis with the fewest values, over which series are spread.
@@ -144,21 +149,16 @@ fn uses(cell: &Cell<'_>, protocol: &str) -> bool {
 }
 
 fn picture(run: &Run, axis: &Axis, title: String, suffix: &str, all: &[Series]) -> Result<Picture, Missing> {
-    let slug: String = axis
-        .path
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
-        .take(40)
-        .collect();
     let claimed = all.iter().any(|s| !s.claims.is_empty());
     let plate = Plate {
-        name: format!("scaling-{slug}{suffix}"),
+        name: format!("scaling-{}{suffix}", slug(&axis.path)),
         title,
         caption: format!(
             "Both directions are logarithmic: a power law is a straight line, and its slope is the exponent. Exponents are \
              least-squares fits with their standard errors. The predicted exponent is that of the operations which the cost \
-             formulas of the relations give at the same sizes, openings not included{}.",
-            if claimed { "; claimed exponents are from the publications named" } else { "" }
+             formulas of the relations give at the same sizes, openings not included{}.{}",
+            if claimed { "; claimed exponents are from the publications named" } else { "" },
+            if all.len() > MOST_DRAWN { " More series are in the table." } else { "" }
         ),
         description: description(all),
         numbers: numbers(axis, all),
@@ -171,7 +171,8 @@ fn picture(run: &Run, axis: &Axis, title: String, suffix: &str, all: &[Series]) 
             "size of the tensors".to_owned()
         }
     );
-    plate.drawn(run, |frame| draw(&frame, all, &x_title))
+    let shown = &all[..all.len().min(MOST_DRAWN)];
+    plate.drawn(run, |frame| draw(&frame, shown, &x_title))
 }
 
 fn exponent(fit: Option<Fit>) -> String {
