@@ -330,6 +330,26 @@ fn counted_operations_are_drawn_against_predicted_ones() {
 }
 
 #[test]
+fn what_the_machine_did_is_told_and_weak_proofs_are_marked() {
+    let mut record = template();
+    record.weak = true;
+    let machine = serde_json::json!({"seconds": 2.0, "cores": 2, "own_cpu": 1.5, "other_cpu": 1.0, "stolen": null,
+        "mhz": [3000.0, 2000.0], "joules": 12.5, "energy_source": "RAPL <package 0>"});
+    record.measured.as_mut().unwrap().machine = Some(serde_json::from_value(machine).unwrap());
+    let html = check("machine", &page(&Run::of(vec![record.clone()])));
+    let details = text(all(&html, "details.cell")[0]);
+    for words in ["1.00 s", "not told by the system", "3000 MHz, 2000 MHz", "12.5 J, from RAPL <package 0>"] {
+        assert!(details.contains(words), "{words}: {details}");
+    }
+    assert!(text(all(&html, ".verdict")[0]).contains("1 weak"));
+    assert!(text(all(&html, "td.status")[0]).contains("weak"));
+    let doubts = text(all(&html, ".doubts")[0]);
+    for words in ["other programs used 25 %", "3000 to 2000 MHz"] {
+        assert!(doubts.contains(words), "{words}: {doubts}");
+    }
+}
+
+#[test]
 fn damaged_runs_are_reported_as_such() {
     let folder = tempfile::tempdir().unwrap();
     let missing = Run::open(folder.path()).unwrap_err();

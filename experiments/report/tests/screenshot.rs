@@ -112,7 +112,7 @@ for (const [name, width] of wanted) {
 
 /// Pages of small, large and odd runs, in a folder.
 fn pages(folder_for: &Path) -> Vec<String> {
-    let mut runs: Vec<(String, Run)> = ["rmsnorm-compare", "lookup-compare", "matmul-compare", "lenet5"]
+    let mut runs: Vec<(String, Run)> = ["rmsnorm-compare", "lookup-compare", "lenet5"]
         .map(|n| (n.to_owned(), Run::open(&folder(n)).unwrap()))
         .to_vec();
     let long = "averyveryverylongname".repeat(15);

@@ -85,7 +85,7 @@ fn row(run: &Run, axes: &[&Axis], record: &CellRecord) -> Markup {
 /// A number with its exact value.
 fn data(value: Option<f64>, show: impl Fn(f64) -> String) -> Markup {
     html! {
-        @if let Some(value) = value.filter(|v| !v.is_nan()) { data value=(value) { (show(value)) } } @else { "–" }
+        @if let Some(value) = value.filter(|v| v.is_infinite()) { (show(value)) } @else if let Some(value) = value.filter(|v| v.is_finite()) { data value=(value) { (show(value)) } } @else { "–" }
     }
 }
 
