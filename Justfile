@@ -60,6 +60,11 @@ test-long CASES="2000":
     echo "ZKML_TESTKIT_SEED=$ZKML_TESTKIT_SEED"
     cargo test --release --workspace
 
+# Sweeps under Ray and as a Slurm array, with workers that are killed in the middle
+[group('tests')]
+test-recipes *ARGS:
+    experiments/recipes/test "$@"
+
 # GPU tests and experiments, on the GPU, or with `just test-gpu software` on Mesa's lavapipe; fails without an adapter
 [group('tests')]
 test-gpu DRIVER="gpu":
@@ -107,6 +112,11 @@ report *ARGS:
 export *ARGS:
     {{ workbench }} export "$@"
 
+# Execute the notebooks over the published results: `just notebook`, `just notebook scaling.ipynb`, `just notebook --update`
+[group('experiments')]
+notebook *ARGS:
+    notebooks-data/notebooks/run "$@"
+
 # Check what papers claim, in a build that counts operations: `just papers`, `just papers --list`, `just papers logkr`
 [group('experiments')]
 papers *ARGS:
@@ -116,6 +126,11 @@ papers *ARGS:
 [group('experiments')]
 compare *ARGS:
     cargo bench --quiet -p zkml-benches --bench compare -- "$@"
+
+# Draw the README's pictures again from the published results
+[group('quality')]
+pictures:
+    cargo run --quiet -p zkml-report --example pictures
 
 # Formatting, lints, docs and the verifier-only build, warnings denied
 [group('quality')]

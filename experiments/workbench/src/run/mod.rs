@@ -91,6 +91,11 @@ pub(crate) fn command(request: &Request<'_>) -> Result<Exit, Failure> {
         println!("{}", table::unsupported(&plans.unsupported, records.len()));
     }
     println!("results: {}", open.folder.path().display());
+    match crate::report::page(open.folder.path()) {
+        Ok(page) => println!("report:  {}", page.display()),
+        // The results are safe, and can be drawn later.
+        Err(failure) => tracing::warn!("{}", failure.message),
+    }
     Ok(verdict(&records))
 }
 
