@@ -115,7 +115,7 @@ pub(crate) fn steps(number: f64) -> String {
 
 /// A factor as `484 ×`.
 pub(crate) fn factor(number: f64) -> String {
-    if number.abs() >= 1e5 { format!("{} ×", count(number)) } else { format!("{} ×", digits(number)) }
+    if number.abs() >= 9.995e3 { format!("{} ×", count(number)) } else { format!("{} ×", digits(number)) }
 }
 
 /// Bits of soundness.

@@ -263,6 +263,38 @@ fn what_files_hold_is_shown_as_text() {
     }
 }
 
+#[test]
+fn no_number_in_a_file_stops_the_report() {
+    for extreme in [0.0, -1.0, 1e-300, 1e300, f64::MAX, f64::NAN, f64::INFINITY] {
+        let record = |rows: &str, protocol: &str| {
+            let mut record = at(&[("protocol", protocol), ("input.rows", rows)]);
+            record.metrics.insert("overhead".to_owned(), extreme);
+            let measured = record.measured.as_mut().unwrap();
+            for phase in measured.phases.values_mut() {
+                (phase.wall.median, phase.wall.spread) = (extreme, extreme);
+            }
+            measured.proofs[0].total.wall = extreme;
+            measured.proof_bytes = usize::MAX;
+            measured.proof_scopes.iter_mut().for_each(|s| s.1 = usize::MAX);
+            measured.relations[0].cost.ext_mul = extreme;
+            measured.layer_accuracy[0].max_steps = extreme;
+            measured.accuracy.max_steps = extreme;
+            measured.soundness.bits = extreme;
+            measured.counted =
+                serde_json::from_str(r#"{"ext_mul": 18446744073709551615, "base_ext_mul": 0, "base_mul": 0}"#).unwrap();
+            record
+        };
+        let records =
+            [("1", "a"), ("16", "a"), ("256", "a"), ("1", "b")].map(|(rows, protocol)| record(rows, protocol));
+        let run = Run::of(records.to_vec());
+        check(&extreme.to_string(), &page(&run));
+        for picture in pictures(&run) {
+            let parsed = resvg::usvg::roxmltree::Document::parse(&picture.svg()).map(|_| ());
+            assert!(parsed.is_ok(), "{extreme}: {parsed:?}");
+        }
+    }
+}
+
 /// Cells whose time is `rows^exponent` milliseconds.
 fn power_law(exponent: f64) -> Run {
     let record = |rows: &str| {

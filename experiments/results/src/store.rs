@@ -430,6 +430,16 @@ mod tests {
     }
 
     #[test]
+    fn reading_a_run_makes_nothing_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let failure = RunFolder::read(folder.path()).unwrap_err();
+        assert!(failure.to_string().contains("the run cannot be read"), "{failure}");
+        fs::write(folder.path().join("results.jsonl"), "").unwrap();
+        assert!(RunFolder::read(folder.path()).unwrap().records().unwrap().is_empty());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
     fn resuming_what_is_not_there_is_an_error() {
         let runs = tempfile::tempdir().unwrap();
         let failure = RunFolder::open(runs.path(), "t", "latest").unwrap_err();

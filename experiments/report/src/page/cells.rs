@@ -96,7 +96,8 @@ fn layers(measured: &Measured) -> Markup {
             let steps = measured.steps.iter().filter(|s| s.phase == phase && own(&s.scope));
             text::time(steps.map(|s| s.times.wall.median).sum())
         };
-        let bytes: usize = measured.proof_scopes.iter().filter(|(scope, _)| own(scope)).map(|(_, bytes)| bytes).sum();
+        let messages = measured.proof_scopes.iter().filter(|(scope, _)| own(scope));
+        let bytes = messages.fold(0usize, |sum, (_, bytes)| sum.saturating_add(*bytes));
         let error = errors.iter().find(|e| e.layer == layer.name);
         let shape: Vec<String> = layer.shape.iter().map(ToString::to_string).collect();
         vec![

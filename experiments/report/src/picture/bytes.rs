@@ -19,7 +19,7 @@ const WHOLE: [&str; 4] = ["opening", "weights", "commitment", "header"];
 fn breakdown(cell: &Cell<'_>, by_relation: bool) -> Vec<(String, usize)> {
     let mut parts: Vec<(String, usize)> = Vec::new();
     let mut add = |name: String, bytes: usize| match parts.iter_mut().find(|p| p.0 == name) {
-        Some(part) => part.1 += bytes,
+        Some(part) => part.1 = part.1.saturating_add(bytes),
         None => parts.push((name, bytes)),
     };
     let mut named = 0usize;

@@ -251,6 +251,9 @@ impl Unit {
     }
 }
 
+/// Larger numbers are not drawn to scale: sums of them are infinite.
+const LARGEST: f64 = 1e200;
+
 /// One direction of a plot.
 #[derive(Clone, Debug)]
 pub(crate) struct Scale {
@@ -264,7 +267,7 @@ pub(crate) struct Scale {
 impl Scale {
     /// From zero to above the largest value, with round ticks.
     pub(crate) fn linear(high: f64, ticks: usize, unit: Unit) -> Self {
-        let high = if high > 0.0 && high.is_finite() { high } else { 1.0 };
+        let high = if high > 0.0 && high < LARGEST { high } else { 1.0 };
         let step = unit.round_step(high / ticks.max(1) as f64);
         let count = (high / step - 1e-9).ceil() as usize;
         let ticks = (0..=count).map(|k| k as f64 * step).map(|v| (v, unit.tick(v))).collect();
@@ -274,7 +277,7 @@ impl Scale {
     /// From zero to the largest value itself, with the round ticks up to it.
     pub(crate) fn up_to(high: f64, ticks: usize, unit: Unit) -> Self {
         let rounded = Self::linear(high, ticks, unit);
-        if high <= 0.0 || !high.is_finite() {
+        if !(high > 0.0 && high < LARGEST) {
             return rounded;
         }
         let ticks = rounded.ticks.into_iter().filter(|(value, _)| *value <= high).collect();
@@ -298,8 +301,11 @@ impl Scale {
         self
     }
 
+    /// Where a value stands, at most one length beside the scale: further off, pixels have no numbers.
     fn place(&self, value: f64) -> f64 {
-        if self.log { value.max(f64::MIN_POSITIVE).log10() } else { value }
+        let place = if self.log { value.max(f64::MIN_POSITIVE).log10() } else { value };
+        let length = self.high - self.low;
+        place.max(self.low - length).min(self.high + length)
     }
 }
 

@@ -33,6 +33,8 @@ struct Series {
     label: String,
     samples: Vec<Sample>,
     claims: Vec<Claim>,
+    /// Whether its prover also works in the groups of a pairing.
+    groups: bool,
 }
 
 const QUANTITIES: [(&str, Unit); 3] =
@@ -129,10 +131,12 @@ fn series(run: &Run, axis: &Axis, cells: &[Cell<'_>]) -> Vec<Series> {
             series.samples.push(sample);
             continue;
         }
+        let groups =
+            cell.measured.relations.iter().any(|r| r.cost.first_terms + r.cost.second_terms + r.cost.pairings > 0.0);
         let short = run.label_by(cell.record, |a| a.path != axis.path && !constant(a));
         let label = if short.is_empty() { run.experiment.clone() } else { short };
         let claims = run.claims.iter().filter(|c| c.axis == axis.path && uses(cell, &c.protocol)).cloned().collect();
-        all.push((key, Series { label, samples: vec![sample], claims }));
+        all.push((key, Series { label, samples: vec![sample], claims, groups }));
     }
     let sorted = all.into_iter().map(|(_, mut series)| {
         series.samples.sort_by(|a, b| a.size.total_cmp(&b.size));
@@ -156,8 +160,9 @@ fn picture(run: &Run, axis: &Axis, title: String, suffix: &str, all: &[Series]) 
         caption: format!(
             "Both directions are logarithmic: a power law is a straight line, and its slope is the exponent. Exponents are \
              least-squares fits with their standard errors. The predicted exponent is that of the operations which the cost \
-             formulas of the relations give at the same sizes, openings not included{}.{}",
+             formulas of the relations give at the same sizes, openings not included{}.{}{}",
             if claimed { "; claimed exponents are from the publications named" } else { "" },
+            if all.iter().any(|s| s.groups) { " It leaves out multi-scalar multiplications and pairings." } else { "" },
             if all.len() > MOST_DRAWN { " More series are in the table." } else { "" }
         ),
         description: description(all),
@@ -264,8 +269,9 @@ fn panel(
 }
 
 fn table_height(frame: &Frame<'_>, series: usize, claimed: bool) -> f64 {
-    let lines = if frame.narrow() { series * (4 + usize::from(claimed)) + 1 } else { series + 1 };
-    lines as f64 * LINE + 14.0
+    let exponents = 3.0 + f64::from(u8::from(claimed));
+    let one = if frame.narrow() { LINE + exponents * (LINE - 2.0) } else { LINE };
+    series as f64 * one + LINE + 14.0
 }
 
 /// The legend, with the exponents of every series.
