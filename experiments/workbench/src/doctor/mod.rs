@@ -105,9 +105,20 @@ fn device(name: &str, about: &str) -> Check {
         ),
         _ => ("device icicle", "only for `device: icicle`: install ICICLE and set ICICLE_INSTALL_DIR to its folder"),
     };
-    // Reasons go on over several lines; the first says what is missing.
-    let found = about.lines().next().unwrap_or_default().to_owned();
-    if about.contains("not usable") { Check::note(name, found, help) } else { Check::ok(name, found) }
+    // Reasons go on about where was looked; the first sentence says what is missing.
+    let found = about.lines().next().unwrap_or_default();
+    let found = found.split_once(". ").map_or(found, |(first, _)| first).to_owned();
+    if about.contains("not usable") {
+        Check::note(name, found, help)
+    } else if about.contains("(software,") {
+        Check::note(
+            name,
+            found,
+            "a driver that computes on the processor: for tests, its times say nothing about a GPU",
+        )
+    } else {
+        Check::ok(name, found)
+    }
 }
 
 /// One line per check, and one below for what to do.
@@ -145,8 +156,11 @@ mod tests {
         let checks =
             vec![Check::ok("a", "here"), Check::note("long name", "b", "do c"), device("gpu", "not usable: no\nx")];
         assert_eq!(checks[2].found, "not usable: no");
+        assert_eq!(device("gpu", "llvmpipe (software, vulkan, Mesa 1.2): 64-bit arithmetic").state, State::Note);
+        assert_eq!(device("gpu", "a card (discrete, vulkan, 1.2): 64-bit arithmetic").state, State::Ok);
+        assert_eq!(device("icicle", "not usable: no library. Unpack a release").found, "not usable: no library");
         let text = table(&Report { can_run: true, checks: checks.clone() });
-        assert!(text.contains("ok      a          here\n"), "{text}");
+        assert!(text.contains("ok      a           here\n"), "{text}");
         assert!(text.contains("-> do c\n") && text.ends_with("a run is possible: 0 problems, 2 notes\n"), "{text}");
         let json = serde_json::to_value(Report { can_run: true, checks }).unwrap();
         assert_eq!((&json["checks"][1]["state"], json["checks"][0].get("advice")), (&"note".into(), None));
