@@ -2,10 +2,12 @@
 
 mod cli;
 mod describe;
+mod doctor;
 mod import;
 mod progress;
 mod report;
 mod run;
+mod scaffold;
 mod table;
 
 use std::process::ExitCode;
@@ -80,6 +82,8 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
             println!("{}", describe::describe(&name, &overrides)?);
             Ok(Exit::Done)
         }
+        Command::New(args) => scaffold::command(&args),
+        Command::Doctor { runs, json } => doctor::command(&runs.unwrap_or_else(locate::runs), json),
         Command::Schema => {
             print!("{}", spec::schema::schema_text());
             Ok(Exit::Done)
