@@ -137,7 +137,7 @@ fn forty_cells_killed_five_times_are_the_same_forty_cells() {
         let mut process = start(&bench, &[&sweep[..], &["--jobs", if kill % 2 == 0 { "1" } else { "2" }]].concat());
         // A kill somewhere in the next eight cells: between cells, in a proof, while a record is written.
         let before = runs(&bench).pop().map_or(0, |folder| results(&folder).len());
-        wait_for_results(&bench, &mut process, before + 1 + random.below(6) as usize);
+        wait_for_results(&bench, &mut process, before + 1 + random.below(5) as usize);
         std::thread::sleep(Duration::from_millis(random.below(150)));
         signal(&process, ["KILL", "TERM", "KILL", "INT", "KILL"][kill]);
         let ended = process.wait().unwrap();
