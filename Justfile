@@ -34,6 +34,32 @@ list *ARGS:
 describe NAME:
     {{ workbench }} describe "$@"
 
+# Make the skeleton of a protocol, registered, that declines every relation until it is written: `just new-protocol toy`
+[group('experiments')]
+new-protocol NAME *ARGS:
+    {{ workbench }} new protocol "$@"
+
+# Make the skeleton of a kernel, registered, that declines every input until it is written
+[group('experiments')]
+new-kernel NAME *ARGS:
+    {{ workbench }} new kernel "$@"
+
+# Make an experiment file that runs, to be changed
+[group('experiments')]
+new-experiment NAME *ARGS:
+    {{ workbench }} new experiment "$@"
+
+# Write the JSON schema of experiment files, after a change of protocols, kernels or keys
+[group('experiments')]
+schema:
+    {{ workbench }} schema > experiments/experiment.schema.json.new
+    mv experiments/experiment.schema.json.new experiments/experiment.schema.json
+
+# Check what a run needs on this machine, and say what to do about what is missing
+[group('experiments')]
+doctor *ARGS:
+    {{ workbench }} doctor "$@"
+
 # Verify a proof in a fresh process, from bytes alone
 [group('experiments')]
 verify *ARGS:
@@ -60,6 +86,16 @@ test-long CASES="2000":
     echo "ZKML_TESTKIT_SEED=$ZKML_TESTKIT_SEED"
     cargo test --release --workspace
 
+# Sweeps under Ray and as a Slurm array, with workers that are killed in the middle
+[group('tests')]
+test-recipes *ARGS:
+    experiments/recipes/test "$@"
+
+# Follow the tutorial of docs/ in a copy of the repository: its commands and its code, with the conformance suite (minutes)
+[group('tests')]
+test-tutorial:
+    docs/tutorial-test
+
 # GPU tests and experiments, on the GPU, or with `just test-gpu software` on Mesa's lavapipe; fails without an adapter
 [group('tests')]
 test-gpu DRIVER="gpu":
@@ -78,10 +114,14 @@ gpu-bench *ARGS:
 # Compare predicted operations with counted ones (one thread: the counters are global)
 [group('tests')]
 count:
-    cargo test --release -p zkml-sumcheck -p zkml-logup-gkr -p zkml-logkr -p zkml-lasso -p zkml-reveal -p zkml-zkmatrix \
-        --features zkml-sumcheck/count-ops,zkml-logup-gkr/count-ops,zkml-logkr/count-ops \
-        --features zkml-lasso/count-ops,zkml-reveal/count-ops,zkml-zkmatrix/count-ops \
-        count -- --test-threads=1
+    #!/usr/bin/env bash
+    set -euo pipefail
+    arguments=()
+    for manifest in $(grep -l '^count-ops' protocols/*/Cargo.toml); do
+        name="zkml-$(basename "$(dirname "$manifest")")"
+        arguments+=(-p "$name" --features "$name/count-ops")
+    done
+    cargo test --release "${arguments[@]}" count -- --test-threads=1
 
 # Micro-benchmarks: `just bench`, `just bench logup`, and field libraries compared: `just bench fields`
 [group('tests')]
@@ -107,6 +147,11 @@ report *ARGS:
 export *ARGS:
     {{ workbench }} export "$@"
 
+# Execute the notebooks over the published results: `just notebook`, `just notebook scaling.ipynb`, `just notebook --update`
+[group('experiments')]
+notebook *ARGS:
+    notebooks-data/notebooks/run "$@"
+
 # Check what papers claim, in a build that counts operations: `just papers`, `just papers --list`, `just papers logkr`
 [group('experiments')]
 papers *ARGS:
@@ -116,6 +161,11 @@ papers *ARGS:
 [group('experiments')]
 compare *ARGS:
     cargo bench --quiet -p zkml-benches --bench compare -- "$@"
+
+# Draw the README's pictures again from the published results
+[group('quality')]
+pictures:
+    cargo run --quiet -p zkml-report --example pictures
 
 # Formatting, lints, docs and the verifier-only build, warnings denied
 [group('quality')]
@@ -152,6 +202,18 @@ verifier-only:
 check-fields:
     cargo fmt --check --manifest-path {{ fields }}
     RUSTC_BOOTSTRAP=plonky2_field cargo clippy --locked --all-targets --manifest-path {{ fields }} -- -D warnings
+
+# Build the book of docs/ into docs/book, with mdBook
+[group('quality')]
+book:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if ! command -v mdbook >/dev/null; then
+        echo "mdBook is not installed: cargo install mdbook --locked" >&2
+        exit 1
+    fi
+    mdbook build docs
+    echo docs/book/index.html
 
 # Exactly what the continuous integration runs
 [group('quality')]

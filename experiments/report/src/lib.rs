@@ -1,7 +1,7 @@
 //! What people look at: a page and pictures made from the results of a run.
 //!
 //! Everything here reads [`zkml_results`] and proves nothing. [`Run::open`] reads a run's folder, [`page`] makes one
-//! self-contained HTML file of it (no network, no script), [`pictures`] the pictures alone, and [`write`] puts either
+//! self-contained HTML file of it (no network, no script), [`pictures`] the pictures alone, and [`write()`] puts either
 //! into a folder. The same results give the same bytes.
 //!
 //! | picture | shows |
@@ -14,6 +14,17 @@
 //! | `accuracy` | largest error of every layer against the float network |
 //!
 //! [`claims`] compares what papers claim with what cells show, [`tidy`] makes tables for notebooks.
+//!
+//! ```
+//! # use std::path::Path;
+//! let published = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../notebooks-data/published");
+//! let run = zkml_report::Run::open(&published.join("rmsnorm-compare"))?;
+//! let page = zkml_report::page(&run);
+//! assert!(page.contains("5 of 5 cells ok"));
+//! let phases = zkml_report::pictures(&run).swap_remove(0);
+//! assert_eq!(phases.numbers.rows.len(), 5);
+//! # Ok::<(), zkml_report::ReportError>(())
+//! ```
 //!
 //! A cell that is not ok has no numbers, whatever its record holds. Text in PNGs, and all measuring of text, is in DejaVu
 //! Sans, which is embedded (Bitstream Vera licence); SVG files and the page use the reader's own fonts.
@@ -33,7 +44,7 @@ pub use fit::Fit;
 pub use picture::{Missing, Numbers, Picture, gallery, pictures};
 pub use run::{Axis, Claim, ReportError, Run};
 
-/// A kind of file that [`write`] makes.
+/// A kind of file that [`write()`] makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// `report.html`: everything in one file.

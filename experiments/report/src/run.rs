@@ -1,5 +1,6 @@
 //! A run as the report sees it: its cells, what they differ in, and where they were made.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -45,7 +46,7 @@ pub enum ReportError {
 /// An exponent that a publication gives, to be shown beside fitted ones.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
-    /// A word of a series' name, such as `logkr`: the claim is shown with every series that has it.
+    /// A protocol, such as `logkr`: the claim is shown with every series that proves something with it.
     pub protocol: String,
     /// Path of the axis, such as `input.rows`.
     pub axis: String,
@@ -224,8 +225,11 @@ fn axes(records: &[CellRecord]) -> Vec<Axis> {
 
 /// True if two axes always change together.
 fn follows(records: &[CellRecord], first: &str, second: &str) -> bool {
-    let pairs = || records.iter().map(|r| (value_at(r, first), value_at(r, second)));
-    pairs().all(|(a, b)| a.is_some() && b.is_some()) && pairs().all(|(a, b)| pairs().all(|(c, d)| (a == c) == (b == d)))
+    let (mut there, mut back) = (BTreeMap::new(), BTreeMap::new());
+    records.iter().all(|record| match (value_at(record, first), value_at(record, second)) {
+        (Some(a), Some(b)) => *there.entry(a).or_insert(b) == b && *back.entry(b).or_insert(a) == a,
+        _ => false,
+    })
 }
 
 fn as_numbers(values: &[String]) -> Option<Vec<f64>> {

@@ -47,7 +47,11 @@ fn digits(value: f64) -> String {
     match value.abs() {
         v if v >= 99.95 => format!("{value:.0}"),
         v if v >= 9.995 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
+        v if v >= 0.9995 => format!("{value:.2}"),
+        v if v >= 0.099_95 => format!("{value:.3}"),
+        0.0 => "0".to_owned(),
+        v if v >= 1e-4 => format!("{value:.4}"),
+        _ => format!("{value:.2e}"),
     }
 }
 
@@ -58,6 +62,27 @@ pub(crate) fn time(seconds: f64) -> String {
         s if s >= 0.000_999_5 => format!("{} ms", digits(seconds * 1e3)),
         s if s > 0.0 => format!("{} µs", digits(seconds * 1e6)),
         _ => "0 s".to_owned(),
+    }
+}
+
+/// A median with its spread, in one unit and to one digit: `27.1 ± 3.7 ms`.
+pub(crate) fn spread(median: f64, spread: f64) -> String {
+    let shown = time(median);
+    let Some((number, unit)) = shown.split_once(' ').filter(|_| spread.is_finite()) else { return shown };
+    let decimals = number.split_once('.').map_or(0, |(_, d)| d.len());
+    let one =
+        [(" s", 1.0), (" ms", 1e3), (" µs", 1e6)].iter().find(|(u, _)| u.trim_start() == unit).map_or(1.0, |u| u.1);
+    format!("{number} ± {:.decimals$} {unit}", spread * one)
+}
+
+/// Two ends of a range, with the unit once if they share it.
+pub(crate) fn range(low: &str, high: &str) -> String {
+    if low == high {
+        return low.to_owned();
+    }
+    match (low.split_once(' '), high.split_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} – {high}"),
+        _ => format!("{low} – {high}"),
     }
 }
 
@@ -90,7 +115,7 @@ pub(crate) fn steps(number: f64) -> String {
 
 /// A factor as `484 ×`.
 pub(crate) fn factor(number: f64) -> String {
-    if number.abs() >= 1e5 { format!("{} ×", count(number)) } else { format!("{} ×", digits(number)) }
+    if number.abs() >= 9.995e3 { format!("{} ×", count(number)) } else { format!("{} ×", digits(number)) }
 }
 
 /// Bits of soundness.
@@ -184,7 +209,15 @@ mod tests {
             [bytes(512.0), bytes(20_480.0), bytes(3_145_728.0), bytes(165_268.0)],
             ["512 B", "20.0 KiB", "3.00 MiB", "161 KiB"]
         );
-        assert_eq!([count(12.0), count(12_345.0), count(1.5e9), count(0.5)], ["12", "12.3 k", "1.50 G", "0.50"]);
+        assert_eq!([count(12.0), count(12_345.0), count(1.5e9), count(0.5)], ["12", "12.3 k", "1.50 G", "0.500"]);
+        assert_eq!(
+            [spread(0.0271, 0.003_69), spread(0.0199, 0.000_487), spread(0.0, 0.0)],
+            ["27.1 ± 3.7 ms", "19.9 ± 0.5 ms", "0 ± 0 s"]
+        );
+        assert_eq!(
+            [range("1 ms", "2 ms"), range("1 ms", "2 s"), range("105.0", "105.0")],
+            ["1 – 2 ms", "1 ms – 2 s", "105.0"]
+        );
         assert_eq!([signed(-0.001), signed(-1.5), signed(0.984)], ["0.00", "−1.50", "0.98"]);
     }
 

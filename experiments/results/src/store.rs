@@ -55,6 +55,17 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Removes the unfinished files that a killed process left in a folder, which must be locked.
+pub fn remove_leftovers(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+        let path = entry.path();
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        if hidden && path.extension().is_some_and(|e| e == "tmp") {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
 /// As [`write_atomic`], for data as indented JSON.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
     let text = serde_json::to_string_pretty(value).map_err(|e| error(path, "it has no JSON form")(e.into()))?;
@@ -146,6 +157,15 @@ impl RunFolder {
             entries.filter_map(|e| e.file_name().into_string().ok()).filter(|n| is_run(n).is_some()).collect();
         names.sort_unstable_by(|a, b| b.cmp(a));
         names.into_iter().map(|name| Self { path: runs.join(name) }).collect()
+    }
+
+    /// Points `latest-<name>` at this folder, if it is one of `runs`.
+    pub fn make_latest(&self, runs: &Path, name: &str) {
+        let canonical = |path: &Path| fs::canonicalize(path).ok();
+        let beside = self.path.parent().and_then(canonical).is_some_and(|parent| Some(parent) == canonical(runs));
+        if let (true, Some(folder)) = (beside, self.path.file_name().and_then(|f| f.to_str())) {
+            point_latest(runs, name, folder);
+        }
     }
 
     /// A folder that is known to be there.
@@ -364,7 +384,7 @@ mod tests {
         let runs = tempfile::tempdir().unwrap();
         for folder in ["20260101T000000Z-a-b-012345", "20260102T000000Z-a-b-012345", "20260103T000000Z-b-012345", "a-b"]
         {
-            fs::create_dir(runs.path().join(folder)).unwrap();
+            fs::create_dir_all(runs.path().join(folder).join("cells")).unwrap();
         }
         let found = |name| RunFolder::all(runs.path(), name);
         assert_eq!(
@@ -373,6 +393,9 @@ mod tests {
         );
         assert_eq!((found("b").len(), found("a").len()), (1, 0));
         let made = RunFolder::create(runs.path(), "b").unwrap();
+        found("a-b")[1].make_latest(runs.path(), "a-b");
+        let latest = RunFolder::open(runs.path(), "a-b", "latest").unwrap();
+        assert!(latest.path.ends_with("20260101T000000Z-a-b-012345"), "{latest:?}");
         assert!(found("b").iter().any(|run| run.path == made.path));
     }
 
@@ -404,6 +427,16 @@ mod tests {
         run.write_environment(&serde_json::json!({"threads": 1}), "bb").unwrap();
         run.write_environment(&serde_json::json!({"threads": 2}), "cc").unwrap();
         assert!(run.path().join("env-cc.json").exists() && !run.path().join("env-bb.json").exists());
+    }
+
+    #[test]
+    fn reading_a_run_makes_nothing_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let failure = RunFolder::read(folder.path()).unwrap_err();
+        assert!(failure.to_string().contains("the run cannot be read"), "{failure}");
+        fs::write(folder.path().join("results.jsonl"), "").unwrap();
+        assert!(RunFolder::read(folder.path()).unwrap().records().unwrap().is_empty());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -58,6 +58,9 @@ pub(crate) enum Command {
         /// its share of the cores (unless RAYON_NUM_THREADS is set), and the results say so.
         #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = jobs())]
         jobs: usize,
+        /// Do not ask before more than 10 000 cells.
+        #[arg(short, long)]
+        yes: bool,
         /// Folder of all runs [default: notebooks-data/runs, or the variable WORKBENCH_RUNS].
         #[arg(long, value_name = "DIR")]
         runs: Option<PathBuf>,
@@ -83,6 +86,9 @@ pub(crate) enum Command {
         /// Write the cells as jobs that run on their own, on any machine, into this folder; print their folders.
         #[arg(long, value_name = "DIR", conflicts_with_all = ["json", "details"])]
         export: Option<PathBuf>,
+        /// Do not ask before more than 10 000 cells.
+        #[arg(short, long)]
+        yes: bool,
         /// Folder of all runs [default: notebooks-data/runs, or the variable WORKBENCH_RUNS].
         #[arg(long, value_name = "DIR")]
         runs: Option<PathBuf>,
@@ -178,6 +184,23 @@ pub(crate) enum Command {
         /// Overrides, for an experiment.
         overrides: Vec<String>,
     },
+    /// Make the skeleton of a protocol, a kernel or an experiment, registered and ready to fill in.
+    ///
+    /// The skeleton of a protocol or kernel compiles and declines everything, with a reason; its comments `Step N` say what to
+    /// write, in order. That of an experiment runs. Nothing is overwritten, and nothing is written if anything is in the way.
+    #[command(after_help = NEW_HELP)]
+    New(NewArgs),
+    /// Check what a run needs on this machine, and say what to do about what is missing.
+    ///
+    /// Exit code 0 unless a run is impossible.
+    Doctor {
+        /// Folder of all runs [default: notebooks-data/runs, or the variable WORKBENCH_RUNS].
+        #[arg(long, value_name = "DIR")]
+        runs: Option<PathBuf>,
+        /// Print the checks as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the JSON schema of experiment files, for editors.
     Schema,
     /// Print a completion script for a shell.
@@ -202,6 +225,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
         /// How many cells run on this machine at the same time: recorded, because they disturb each other's times.
+        /// RAYON_NUM_THREADS gives each of them its share of the cores.
         #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = jobs())]
         jobs: usize,
         /// Started by `run`.
@@ -264,6 +288,12 @@ Example:
   cd notebooks-data/runs/latest-rmsnorm-logkr/cells/*/
   workbench verify --proof proof.bin --key verifying-key.bin --public public.bin";
 
+const NEW_HELP: &str = "\
+Examples:
+  workbench new protocol small-range --slot lookup
+  workbench new kernel softmax --dry-run
+  workbench new experiment my-comparison";
+
 const IMPORT_HELP: &str = "\
 Examples:
   workbench import network.onnx --calibrate samples.json
@@ -316,6 +346,43 @@ pub(crate) struct ExperimentArgs {
     /// Overrides: `key.path=value`, layers by position or name; commas, `1..10` and `2^4..2^8` sweep.
     #[arg(value_name = "KEY.PATH=VALUE")]
     pub(crate) overrides: Vec<String>,
+}
+
+/// What `new` makes, and how it is called.
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// What to make.
+    pub(crate) kind: NewKind,
+    /// Its name: words of lower-case letters and digits, joined by hyphens; one word for a kernel.
+    pub(crate) name: String,
+    /// What a protocol proves: lookups in tables, einsums (sums of products), or both.
+    #[arg(long, value_name = "SLOT", default_value = "lookup")]
+    pub(crate) slot: NewSlot,
+    /// Say what would be made, and make nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What `new` can make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NewKind {
+    /// A crate that proves relations.
+    Protocol,
+    /// A layer: its integers and relations, and its key in experiment files.
+    Kernel,
+    /// A YAML file.
+    Experiment,
+}
+
+/// The slots that a new protocol fills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NewSlot {
+    /// Lookups.
+    Lookup,
+    /// Sums of products.
+    Einsum,
+    /// Both.
+    Both,
 }
 
 /// What `list` lists.

@@ -2,10 +2,12 @@
 
 mod cli;
 mod describe;
+mod doctor;
 mod import;
 mod progress;
 mod report;
 mod run;
+mod scaffold;
 mod table;
 
 use std::process::ExitCode;
@@ -44,17 +46,17 @@ fn start_log(verbose: u8) {
 
 fn dispatch(command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::Run { experiment, resume, new, jobs, runs, details } => {
+        Command::Run { experiment, resume, new, jobs, yes, runs, details } => {
             let file = locate::experiment(&experiment.spec)?;
             let runs = runs.unwrap_or_else(locate::runs);
             let (overrides, resume) = (experiment.overrides.as_slice(), resume.as_deref());
-            run::command(&run::Request { file: &file, overrides, runs: &runs, resume, new, jobs, details })
+            run::command(&run::Request { file: &file, overrides, runs: &runs, resume, new, yes, jobs, details })
         }
-        Command::Plan { experiment, json, details, export, runs } => {
+        Command::Plan { experiment, json, details, export, yes, runs } => {
             let file = locate::experiment(&experiment.spec)?;
             let runs = runs.unwrap_or_else(locate::runs);
             let overrides = experiment.overrides.as_slice();
-            run::plan_command(&run::PlanRequest { file: &file, overrides, runs: &runs, export, json, details })
+            run::plan_command(&run::PlanRequest { file: &file, overrides, runs: &runs, export, yes, json, details })
         }
         Command::Report { run, output, runs } => {
             report::report(run.as_deref(), &runs.unwrap_or_else(locate::runs), output)
@@ -80,6 +82,8 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
             println!("{}", describe::describe(&name, &overrides)?);
             Ok(Exit::Done)
         }
+        Command::New(args) => scaffold::command(&args),
+        Command::Doctor { runs, json } => doctor::command(&runs.unwrap_or_else(locate::runs), json),
         Command::Schema => {
             print!("{}", spec::schema::schema_text());
             Ok(Exit::Done)

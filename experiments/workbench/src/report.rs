@@ -17,6 +17,14 @@ pub(crate) fn report(which: Option<&str>, runs: &Path, output: Option<PathBuf>) 
     Ok(Exit::Done)
 }
 
+/// Writes the page of a run that has just ended, and returns its path.
+pub(crate) fn page(folder: &Path) -> Result<PathBuf, Failure> {
+    let failed = |e: zkml_report::ReportError| Failure::usage(format!("the run cannot be drawn: {e}"));
+    let output = folder.join("report");
+    zkml_report::write(&Run::open(folder).map_err(failed)?, &output, &[Format::Html]).map_err(failed)?;
+    Ok(output.join("report.html"))
+}
+
 /// Writes the tables of a run.
 pub(crate) fn export(which: Option<&str>, runs: &Path, output: Option<PathBuf>) -> Result<Exit, Failure> {
     let (run, beside) = open(which, runs)?;

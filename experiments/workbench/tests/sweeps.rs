@@ -462,3 +462,19 @@ fn the_plan_shows_what_cells_took_before_and_jobs_are_recorded() {
     let details = text(&bench.workbench(&["plan", "tiny.yaml", TWO, "--details"]));
     assert!(details.contains("cell 2 of 2") && details.contains("the largest terms"), "{details}");
 }
+
+#[test]
+fn very_many_cells_are_asked_about_before_anything_is_planned() {
+    let bench = Bench::new();
+    let many = ["tiny.yaml", "measure.warmup=0..10000"];
+    let asked = [&["run"][..], &["plan"], &["plan", "--export", "sweep"]];
+    for command in asked {
+        let output = bench.workbench(&[command, &many].concat());
+        assert_eq!(code(&output), 1, "{}", text(&output));
+        assert!(text(&output).contains("10001 cells") && text(&output).contains("`--yes`"), "{}", text(&output));
+    }
+    assert!(!bench.path("runs").exists() && !bench.path("sweep").exists());
+    // With it, the next thing that is wrong is named.
+    let output = bench.workbench(&["run", "--yes", "tiny.yaml", "measure.warmup=0..10000", "input.file=none.npy"]);
+    assert!(code(&output) == 1 && text(&output).contains("cannot be read"), "{}", text(&output));
+}

@@ -9,7 +9,7 @@ use zkml_core::{Bn254, Goldilocks, Program, ProtocolSet, Residence, Shape, Slot,
 use zkml_device::reference::Reference;
 use zkml_device::{Accelerator, Activity, Buffer, Column, Device, DeviceError, DeviceInfo, FieldKind, IntegerEinsum};
 use zkml_layers::{KERNELS, LayerSpec, Lowered, MatMul, NetworkSpec, lower};
-use zkml_model::{Assignment, Plan, ProvingKey, Statement, public_bytes};
+use zkml_model::{Assignment, Plan, PlanError, ProvingKey, Statement, public_bytes};
 use zkml_registry::Registry;
 
 mod networks;
@@ -21,6 +21,17 @@ fn fillers(slot: Slot) -> Vec<&'static str> {
     let everywhere = |id: &str| ProtocolSet::<Goldilocks>::build(&Registry, id, &BTreeMap::new()).is_ok();
     let all = zkml_registry::protocols().into_iter().filter(|p| p.slots.contains(&slot)).map(|p| p.id);
     all.filter(|id| everywhere(id)).collect()
+}
+
+/// Protocols that prove every kernel. Others may decline some.
+const GENERAL: [&str; 5] = ["reveal", "sumcheck", "logup-gkr", "logkr", "lasso"];
+
+/// Whether a protocol that may do so declines a relation of the program.
+fn declined(program: &Program, [einsum, lookup]: [&str; 2]) -> bool {
+    match Plan::<Goldilocks>::new(statement::<Goldilocks>(program, einsum, lookup), &Registry) {
+        Err(PlanError::Refused { refusal, .. }) => !GENERAL.contains(&refusal.protocol),
+        _ => false,
+    }
 }
 
 fn statement<S: Suite>(program: &Program, einsum: &str, lookup: &str) -> Statement {
@@ -74,6 +85,9 @@ fn every_protocol_proves_every_kernel() {
         let (lowered, witness) = lowered(&small);
         for einsum in fillers(Slot::Einsum) {
             for lookup in fillers(Slot::Lookup) {
+                if declined(&lowered.program, [einsum, lookup]) {
+                    continue;
+                }
                 let files = files(&lowered.program, [einsum, lookup], &witness, &witness);
                 let files = files.unwrap_or_else(|| panic!("{}: {einsum} and {lookup} do not prove it", small.name));
                 assert!(accepts(&files), "{}: {einsum} and {lookup}", small.name);
@@ -207,6 +221,9 @@ fn a_committed_input_out_of_range_is_refused() {
         witness.set_i64(&lowered.program, lowered.input, vec![value]);
         witness.set_i64(&lowered.program, lowered.output, vec![127 * value]);
         for lookup in fillers(Slot::Lookup) {
+            if declined(&lowered.program, ["sumcheck", lookup]) {
+                continue;
+            }
             let files = files(&lowered.program, ["sumcheck", lookup], &honest, &witness);
             assert_eq!(files.as_ref().is_some_and(accepts), admissible, "{value} by {lookup}");
         }

@@ -209,7 +209,8 @@ fn generators(levels: &[Arc<Level>]) -> (Vec<First>, Vec<Second>) {
 }
 
 /// The folder for computed parameters: `ZKML_WORKBENCH_CACHE`, or `zkml-workbench` in the system's folder for caches.
-fn cache_folder() -> Option<PathBuf> {
+/// `None` if the system has none.
+pub fn cache_folder() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let system = || {
         set("XDG_CACHE_HOME").or_else(|| set("LOCALAPPDATA")).or_else(|| {

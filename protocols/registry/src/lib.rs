@@ -1,8 +1,9 @@
 //! The one table of protocols and suites.
 //!
 //! [`Registry`] builds any protocol by name for any suite; the model driver only knows the trait
-//! [`ProtocolSet`]. To add a protocol, write its crate under `protocols/`, add it to this crate's `Cargo.toml`
-//! (dependency and feature `prover`), and add its row to `rows`, or to the suites' own rows if it needs more than a field.
+//! [`ProtocolSet`]. To add a protocol, write its crate under `protocols/` (`workbench new protocol` makes a skeleton and does the
+//! rest), add it to this crate's `Cargo.toml` (dependency and feature `prover`), and add its row to `rows`, or to the suites'
+//! own rows if it needs more than a field.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -12,9 +12,11 @@ use crate::cases::{self, Case};
 use crate::driver::{Proof, Setup, Side, Verdict, prove, prove_on, verify};
 use crate::{Failure, case_count, seed};
 
+mod declined;
 mod statements;
 mod witnesses;
 
+pub use declined::every_relation_is_declined;
 pub use statements::{replays_are_rejected, wrong_statements_are_rejected};
 pub use witnesses::wrong_witnesses_are_rejected;
 

@@ -20,6 +20,16 @@
 //! | `replays_are_rejected` | a proof does not verify behind another transcript prefix |
 //! | `counted_operations_are_as_predicted` | with the feature `count-ops`, on one thread: multiplications within 5 % of `cost()` |
 //!
+//! A protocol that is not written yet declines every relation, and says so in its tests:
+//!
+//! ```text
+//! zkml_testkit::conformance!(declines toy, [Goldilocks, Goldilocks3, Bn254], [Lookup], zkml_toy::Toy);
+//! ```
+//!
+//! | test | what must hold |
+//! |---|---|
+//! | `every_relation_is_declined` | `supports`, the advice, the prover and the verifier each refuse every relation, with a reason |
+//!
 //! A proof counts as *accepted* if the verifier returns claims, nothing is left over **and** every claim is true
 //! of the committed tensors: this is what a sound opening guarantees. Everything is derived from one seed,
 //! which failures print; set `ZKML_TESTKIT_SEED` to try another one and `ZKML_TESTKIT_CASES` for more cases.
@@ -75,8 +85,18 @@ fn from_environment<T: core::str::FromStr>(name: &str) -> Option<T> {
 /// variants of [`zkml_core::Slot`], and `protocol` an expression whose value implements
 /// [`zkml_core::LayerProver`] for each of the suites. It is evaluated once per test; name its types by full path.
 /// The calling crate has a feature `count-ops`, which turns on the counters of `zkml-device`.
+///
+/// `conformance!(declines name, …)` is for a protocol that is not written yet: it passes while every relation is declined.
 #[macro_export]
 macro_rules! conformance {
+    (declines $name:ident, [$($suite:ident),+ $(,)?], $slots:tt, $protocol:expr $(,)?) => {
+        #[allow(non_snake_case)]
+        mod $name {
+            $(mod $suite {
+                $crate::conformance!(@declines $suite, $slots, $protocol);
+            })+
+        }
+    };
     ($name:ident, [$($suite:ident),+ $(,)?], $slots:tt, $protocol:expr $(,)?) => {
         #[allow(non_snake_case)]
         mod $name {
@@ -106,6 +126,16 @@ macro_rules! conformance {
             );
             #[cfg(feature = "count-ops")]
             $crate::conformance!(@test ($suite, $slot, $protocol) counted_operations_are_as_predicted);
+        })+
+    };
+    (@declines $suite:ident, [$($slot:ident),+ $(,)?], $protocol:expr) => {
+        #[test]
+        fn advertised_slots() -> Result<(), $crate::Failure> {
+            let slots = [$($crate::core_crate::Slot::$slot),+];
+            $crate::checks::advertised_slots::<$crate::core_crate::$suite>(&$protocol, &slots)
+        }
+        $(mod $slot {
+            $crate::conformance!(@test ($suite, $slot, $protocol) every_relation_is_declined);
         })+
     };
     (@tests $suite:ident, $slot:ident, $protocol:expr; $($test:ident)+) => {

@@ -215,3 +215,13 @@ fn every_fault_is_caught_by_the_test_that_names_it() {
         assert!(failed.contains(&check), "{fault:?} is not caught by {check}, only by {failed:?}");
     }
 }
+
+#[test]
+fn only_a_protocol_that_refuses_in_every_method_passes_as_declining() {
+    let verdict = checks::every_relation_is_declined::<Goldilocks>(&Toy(Fault::None), Slot::Lookup).unwrap_err();
+    assert!(verdict.to_string().contains("it is not declined"), "{verdict}");
+    // Its `supports` refuses; its other methods do not ask.
+    let verdict = checks::every_relation_is_declined::<Goldilocks>(&Toy(Fault::RefusesEverything), Slot::Lookup);
+    let verdict = verdict.unwrap_err();
+    assert!(verdict.to_string().contains("there is advice"), "{verdict}");
+}

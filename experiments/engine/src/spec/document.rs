@@ -163,7 +163,10 @@ impl Document {
                     for fault in faults {
                         let value = self.origin(&fault).and_then(|axis| Some((axis, *indices.get(axis)?)));
                         if seen.insert((fault.clone(), value)) {
-                            errors.push(self.error(Some(&indices), &fault));
+                            let error = self.error(Some(&indices), &fault);
+                            if !errors.contains(&error) {
+                                errors.push(error);
+                            }
                         }
                     }
                 }

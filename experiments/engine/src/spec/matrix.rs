@@ -15,7 +15,7 @@ use super::path::KeyPath;
 use super::tree::Tree;
 use super::values::{POW2, RANGE, Values};
 
-/// From this number of cells on, a caller asks before it runs them.
+/// A caller asks before it runs more cells than this.
 pub const MANY_CELLS: usize = 10_000;
 /// Largest number of combinations of one matrix, before any is left out: beyond it, nothing is written out.
 pub const MAX_CELLS: usize = 100_000;
@@ -192,9 +192,10 @@ impl Matrix {
         for index in 0..usize::try_from(axis.values.count()).unwrap_or(usize::MAX) {
             let value: Vec<&String> =
                 group.iter().filter_map(|i| canonical.get(*i).and_then(|values| values.get(index))).collect();
-            let shown = value.iter().map(|v| v.as_str()).collect::<Vec<_>>().join(", ");
             if let Some(first) = seen.insert(value, index) {
                 let problem = format!("`{}` has a value twice", axis.name);
+                let value = group.iter().filter_map(|i| self.axes.get(*i)?.values.expand().nth(index));
+                let shown = value.map(|value| value.short()).collect::<Vec<_>>().join(", ");
                 let found = format!("{shown} as value {} and as value {}", first + 1, index + 1);
                 let fault = Fault::value(&axis.place(index), problem, found, "every value once: each one is a cell");
                 return Err(MatrixFault::new(fault, axis.typed.as_ref()));

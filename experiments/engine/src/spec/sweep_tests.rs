@@ -75,7 +75,7 @@ test.yaml:9:23: `range` counts up, and this has no values
     assert!(shown.starts_with("test.yaml, command line `input.rows=8..1`: `range` counts up"), "{shown}");
     let shown = errors(&matrix("input.rows: [1, {range: [1, 3]}]"), &[]);
     assert!(shown.starts_with("test.yaml:9:19: `input.rows` has a value twice\n"), "{shown}");
-    assert!(shown.contains("as value 1 and as value 2"), "{shown}");
+    assert!(shown.contains("found:    1 as value 1 and as value 2"), "{shown}");
     assert!(
         errors(BASE, &["suite=bn254,bn254"]).contains("command line `suite=bn254,bn254`: `suite` has a value twice")
     );
@@ -352,6 +352,12 @@ test.yaml: the matrix has too many cells
 fn a_fault_in_every_value_is_shown_a_hundred_times_at_most() {
     let shown = errors(&matrix("input.skip: {range: [1, 20]}\nmeasure.samples: {range: [10001, 10300]}"), &[]);
     assert_eq!(shown.matches("`measure.samples` is out of range").count(), 100);
+    assert_eq!(
+        errors(BASE, &["input.skip=1..3", "measure={samples: x},{warmup: 2, samples: x}"])
+            .matches("wrong type")
+            .count(),
+        1
+    );
     let shown = errors(&matrix("input.skip: {range: [1, 2000]}\nmeasure.samples: [3, many]"), &[]);
     assert_eq!(shown.matches("wrong type at `measure.samples`").count(), 1);
 }
@@ -493,4 +499,16 @@ fn every_experiment_beside_the_engine_opens_and_resolves_to_the_same_cells() {
         assert_eq!(open(resolved.clone()), (resolved, cells), "{}", path.display());
     }
     assert!(files > 10, "{files} experiments");
+}
+
+#[test]
+fn the_matrix_in_the_readme_is_what_it_says() {
+    let readme = include_str!("../../../../README.md");
+    let mut blocks = readme.split("```yaml").skip(1).filter_map(|block| block.split("```").next());
+    let block = blocks.find(|block| block.trim_start().starts_with("matrix:")).unwrap();
+    let lines: Vec<&str> = block.lines().map(|line| line.strip_prefix("  ").unwrap_or(line)).collect();
+    let cells = labels(&format!("{BASE}{}\n", lines.join("\n")), &[]);
+    // 2 suites, 8 numbers of rows and 2 protocols; 2 cells match the first entry, 4 the second, and 1 both.
+    assert_eq!(cells.len(), 2 * 8 * 2 - (2 + 4 - 1));
+    assert_eq!(cells[0], "suite=goldilocks input.rows=1 model.0.protocol=reveal");
 }

@@ -336,7 +336,7 @@ impl Decimal {
 
 impl std::fmt::Display for Decimal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}e-{}", self.units, self.scale)
+        if self.scale == 0 { self.units.fmt(f) } else { write!(f, "{}e-{}", self.units, self.scale) }
     }
 }
 

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use zkml_results::record::{CellRecord, Measured, Status, owners};
 
-use super::compare::anchor;
+use super::table;
 use crate::picture::PHASES;
 use crate::run::{Run, numbers};
 use crate::text;
@@ -25,7 +25,7 @@ pub(super) fn section(run: &Run) -> Markup {
 
 fn cell(run: &Run, record: &CellRecord) -> Markup {
     html! {
-        details.cell id=(format!("cell-{}", anchor(record))) {
+        details.cell data-cell=(text::printable(&record.cell)) {
             summary { h3 { (run.label(record)) } " " span.id { (text::printable(&record.cell)) } }
             @if record.status == Status::Ok {
                 @match numbers(record) {
@@ -52,27 +52,13 @@ fn tables(measured: &Measured) -> Markup {
         (messages(measured))
         (soundness(measured))
         (tampered(measured))
+        (machine(measured))
         @if let Some(device) = &measured.device {
             h4 { "Device" }
             p {
                 (text::printable(&device.info.adapter)) ", " (text::printable(&device.info.backend)) ", " (text::printable(&device.info.driver))
                 ". The same proof on the host: " (text::time(device.host.wall)) "."
                 @if let Some(why) = &device.fallback { " The host made the whole proof: " (text::printable(why)) "." }
-            }
-        }
-    }
-}
-
-/// A table with a head.
-fn table(caption: &str, header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Markup {
-    html! {
-        table.plain {
-            caption { (caption) }
-            thead { tr { @for head in header { th scope="col" { (head) } } } }
-            tbody {
-                @for row in rows {
-                    tr { @for (at, value) in row.iter().enumerate() { @if at == 0 { th scope="row" { (value) } } @else { td { (value) } } } }
-                }
             }
         }
     }
@@ -96,7 +82,7 @@ fn phases(measured: &Measured) -> Markup {
         row.extend([cpu, wall.samples.to_string()]);
         Some(row)
     });
-    table("Times", &["phase", "median", "±", "least", "most", "cpu", "n"], rows)
+    table("Times", &["phase", "median", "±", "least", "most", "cpu", "n"], &rows.collect::<Vec<_>>())
 }
 
 fn layers(measured: &Measured) -> Markup {
@@ -110,7 +96,8 @@ fn layers(measured: &Measured) -> Markup {
             let steps = measured.steps.iter().filter(|s| s.phase == phase && own(&s.scope));
             text::time(steps.map(|s| s.times.wall.median).sum())
         };
-        let bytes: usize = measured.proof_scopes.iter().filter(|(scope, _)| own(scope)).map(|(_, bytes)| bytes).sum();
+        let messages = measured.proof_scopes.iter().filter(|(scope, _)| own(scope));
+        let bytes = messages.fold(0usize, |sum, (_, bytes)| sum.saturating_add(*bytes));
         let error = errors.iter().find(|e| e.layer == layer.name);
         let shape: Vec<String> = layer.shape.iter().map(ToString::to_string).collect();
         vec![
@@ -126,7 +113,7 @@ fn layers(measured: &Measured) -> Markup {
     table(
         "Layers; lookups that layers share are not in them",
         &["layer", "kernel", "output", "lookups", "einsums", "bytes", "error"],
-        rows,
+        &rows.collect::<Vec<_>>(),
     )
 }
 
@@ -135,7 +122,7 @@ fn messages(measured: &Measured) -> Markup {
     let rows = measured.proof_scopes.iter().map(|(scope, bytes)| {
         vec![text::printable(scope), bytes.to_string(), format!("{:.1} %", 100.0 * *bytes as f64 / whole)]
     });
-    table("Proof by message", &["message", "bytes", "share"], rows)
+    table("Proof by message", &["message", "bytes", "share"], &rows.collect::<Vec<_>>())
 }
 
 fn soundness(measured: &Measured) -> Markup {
@@ -146,7 +133,7 @@ fn soundness(measured: &Measured) -> Markup {
             "Soundness: " strong { (text::bits(soundness.bits)) @if soundness.bits.is_finite() { " bits" } }
             ", " (soundness.wanted) " asked for; " (text::printable(&soundness.regime)) "."
         }
-        (table("Soundness: every error term", &["term", "log2 of the error"], rows))
+        (table("Soundness: every error term", &["term", "log2 of the error"], &rows.collect::<Vec<_>>()))
     }
 }
 
@@ -155,5 +142,32 @@ fn tampered(measured: &Measured) -> Markup {
         .tampered
         .iter()
         .map(|t| vec![t.offset.to_string(), format!("{:08b}", t.mask), text::printable(&t.reason)]);
-    table("Tampered copies, all rejected", &["byte", "flipped bits", "the verifier's reason"], rows)
+    table(
+        "Tampered copies, all rejected",
+        &["byte", "flipped bits", "the verifier's reason"],
+        &rows.collect::<Vec<_>>(),
+    )
+}
+
+/// What else the machine did while the measured proofs were made.
+fn machine(measured: &Measured) -> Markup {
+    let Some(machine) = &measured.machine else { return html! {} };
+    let unknown = || "not told by the system".to_owned();
+    let seconds = |value: Option<f64>| value.map_or_else(unknown, text::time);
+    let mut rows = vec![
+        ["time of all measured proofs".to_owned(), text::time(machine.seconds)],
+        ["processors".to_owned(), machine.cores.to_string()],
+        ["CPU time of the prover".to_owned(), text::time(machine.own_cpu)],
+        ["CPU time of all other programs".to_owned(), seconds(machine.other_cpu)],
+        ["time that the virtual machine was kept waiting".to_owned(), seconds(machine.stolen)],
+    ];
+    if let Some([before, after]) = machine.mhz {
+        rows.push(["frequency before and after".to_owned(), format!("{before:.0} MHz, {after:.0} MHz")]);
+    }
+    if let Some(joules) = machine.joules {
+        let source = text::printable(machine.energy_source.as_deref().unwrap_or("an unnamed source"));
+        rows.push(["energy".to_owned(), format!("{} J, from {source}", text::count(joules))]);
+    }
+    let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
+    table("Machine while the proofs were made", &["what", "value"], &rows)
 }

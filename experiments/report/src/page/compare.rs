@@ -7,7 +7,7 @@ use crate::run::{Axis, Cell, Run, numbers, value_at};
 use crate::text;
 
 /// Columns of numbers: name in the head, and in full.
-const COLUMNS: [(&str, &str); 16] = [
+const COLUMNS: [(&str, &str); 14] = [
     ("forward", "forward pass, which records what the proof needs"),
     ("commit", "commitment to the witness"),
     ("lookups", "proofs of lookups"),
@@ -17,13 +17,14 @@ const COLUMNS: [(&str, &str); 16] = [
     ("prove", "from quantised input to proof"),
     ("cpu", "CPU time to prove"),
     ("verify", "from bytes to verdict in a fresh process"),
-    ("proof", "size of the proof file"),
-    ("key", "size of the verifying key"),
+    ("proof, key", "sizes of the proof file and of the verifying key"),
     ("memory", "largest resident memory of the proving process"),
     ("bits", "bits of soundness"),
     ("error", "largest deviation from the float model, in quantisation steps of the output"),
-    ("overhead", "prove / plain inference"),
-    ("× reveal", "prove / prove of the cell with protocol reveal and the same other values"),
+    (
+        "overhead",
+        "prove / plain inference; below it, prove / prove of the cell with protocol reveal and the same other values",
+    ),
 ];
 
 pub(super) fn section(run: &Run) -> Markup {
@@ -37,8 +38,10 @@ pub(super) fn section(run: &Run) -> Markup {
                     caption { "One row per cell. Medians; ± is the median absolute deviation, n the number of proofs." }
                     thead role="rowgroup" {
                         tr role="row" {
-                            @if axes.is_empty() { th scope="col" role="columnheader" { "cell" } }
-                            @for axis in &axes { th scope="col" role="columnheader" { (text::printable(&axis.path)) } }
+                            th scope="col" role="columnheader" {
+                                @for axis in &axes { span.axis { (text::printable(&axis.path)) } }
+                                @if axes.is_empty() { "cell" }
+                            }
                             th scope="col" role="columnheader" { "status" }
                             @for (name, full) in COLUMNS { th.number scope="col" role="columnheader" { abbr title=(full) { (name) } } }
                         }
@@ -58,12 +61,10 @@ fn row(run: &Run, axes: &[&Axis], record: &CellRecord) -> Markup {
     let status = if record.weak { format!("{}, weak", record.status.word()) } else { record.status.word().to_owned() };
     let class = if record.status == Status::Ok { "status good" } else { "status bad" };
     html! {
-        tr role="row" id=(format!("row-{}", anchor(record))) {
-            @if axes.is_empty() { th scope="row" role="rowheader" { (run.label(record)) } }
-            @for (at, axis) in axes.iter().enumerate() {
-                @let value = value_at(record, &axis.path).map_or_else(|| "–".to_owned(), text::value);
-                @if at == 0 { th scope="row" role="rowheader" data-label=(text::printable(&axis.path)) { (value) } }
-                @else { td role="cell" data-label=(text::printable(&axis.path)) { (value) } }
+        tr role="row" data-cell=(text::printable(&record.cell)) {
+            th scope="row" role="rowheader" {
+                @for axis in axes { span.axis { (value_at(record, &axis.path).map_or_else(|| "–".to_owned(), |v| axis.label(v))) } }
+                @if axes.is_empty() { (run.label(record)) }
             }
             td class=(class) role="cell" data-label="status" { (status) }
             @match numbers(record) {
@@ -81,15 +82,10 @@ fn row(run: &Run, axes: &[&Axis], record: &CellRecord) -> Markup {
     }
 }
 
-/// The name of a cell in links.
-pub(super) fn anchor(record: &CellRecord) -> String {
-    record.cell.chars().filter(char::is_ascii_alphanumeric).take(16).collect()
-}
-
 /// A number with its exact value.
 fn data(value: Option<f64>, show: impl Fn(f64) -> String) -> Markup {
     html! {
-        @if let Some(value) = value.filter(|v| !v.is_nan()) { data value=(value) { (show(value)) } } @else { "–" }
+        @if let Some(value) = value.filter(|v| v.is_infinite()) { (show(value)) } @else if let Some(value) = value.filter(|v| v.is_finite()) { data value=(value) { (show(value)) } } @else { "–" }
     }
 }
 
@@ -102,17 +98,24 @@ fn values(run: &Run, cell: &Cell<'_>) -> Vec<Markup> {
     all.extend([
         html! {
             strong { (phase("prove")) }
-            @if let Some(prove) = prove { span.sub { "± " (data(Some(prove.wall.spread), text::time)) " · n " (prove.wall.samples) } }
+            @if let Some(prove) = prove {
+                span.sub { "± " (data(Some(prove.wall.spread), text::time)) }
+                span.sub { "n " (prove.wall.samples) }
+            }
         },
         data(prove.map(|p| p.cpu.median), text::time),
         phase("verify"),
-        data(Some(measured.proof_bytes as f64), text::bytes),
-        data(Some(measured.verifying_key_bytes as f64), text::bytes),
+        html! {
+            (data(Some(measured.proof_bytes as f64), text::bytes))
+            span.sub { "key " (data(Some(measured.verifying_key_bytes as f64), text::bytes)) }
+        },
         data(memory, text::bytes),
         data(Some(measured.soundness.bits), text::bits),
         data(Some(measured.accuracy.max_steps), text::steps),
-        data(cell.record.metrics.get("overhead").copied(), text::factor),
-        data(over_reveal(run, cell), text::factor),
+        html! {
+            (data(cell.record.metrics.get("overhead").copied(), text::factor))
+            @if let Some(ratio) = over_reveal(run, cell) { span.sub { (data(Some(ratio), text::factor)) " reveal" } }
+        },
     ]);
     all
 }

@@ -22,7 +22,7 @@ pub(super) fn section(run: &Run) -> Markup {
             section.doubts aria-labelledby="doubts" {
                 h2 id="doubts" { "Before you trust the times" }
                 ul {
-                    @for text in &environment { li { strong { "Build and machine" } ": " (text::printable(text)) } }
+                    @for text in &environment { li { strong { "Build and machine" } ": " (prose(&text::printable(text))) } }
                     @for doubt in &doubts { li { (one(doubt, cells)) } }
                 }
             }
@@ -39,14 +39,22 @@ fn one(doubt: &Doubt, all: usize) -> Markup {
         count => format!("{count} of {all} cells"),
     };
     html! {
-        strong { (who) } ": " (text)
+        strong { (who) }
+        @if !same { ", such as " (first) }
+        ": " (prose(text))
         @if !same || (!rest.is_empty() && doubt.cells.len() < all) {
-            @if !same { " (" (first) ")" }
             details {
                 summary { "Which cells" }
-                ul { @for (cell, text) in &doubt.cells { li { strong { (cell) } @if !same { ": " (text) } } } }
+                ul { @for (cell, text) in &doubt.cells { li { strong { (cell) } @if !same { ": " (prose(text)) } } } }
             }
         }
+    }
+}
+
+/// A text in which backquotes enclose code.
+fn prose(text: &str) -> Markup {
+    html! {
+        @for (at, part) in text.split('`').enumerate() { @if at % 2 == 1 { code { (part) } } @else { (part) } }
     }
 }
 

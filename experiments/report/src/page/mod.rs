@@ -8,7 +8,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use zkml_results::environment::Environment;
 use zkml_results::record::Status;
 
-use crate::picture::{Missing, Numbers, Picture, svg};
+use crate::picture::{Missing, Picture, svg};
 use crate::run::{Cell, Run};
 use crate::text;
 
@@ -132,7 +132,7 @@ fn tiles(run: &Run) -> Markup {
         let values: Vec<f64> = cells.iter().filter_map(get).filter(|v| !v.is_nan()).collect();
         let low = show(values.iter().copied().reduce(f64::min)?);
         let high = show(values.iter().copied().reduce(f64::max)?);
-        Some(if low == high { low } else { format!("{low} – {high}") })
+        Some(text::range(&low, &high))
     };
     let metric = |name: &'static str| move |c: &Cell<'_>| c.record.metrics.get(name).copied();
     let tiles = [
@@ -140,7 +140,7 @@ fn tiles(run: &Run) -> Markup {
         ("time to verify", range(&|c| Some(c.wall("verify")?.0), text::time)),
         ("proof", range(&|c| Some(c.measured.proof_bytes as f64), text::bytes)),
         ("bits of soundness", range(&|c| Some(c.measured.soundness.bits), text::bits)),
-        ("overhead over plain inference", range(&metric("overhead"), text::factor)),
+        ("prove / plain inference", range(&metric("overhead"), text::factor)),
     ];
     html! {
         dl.tiles {
@@ -165,6 +165,7 @@ fn figures(pictures: &[&Picture], missing: &[&Missing]) -> Markup {
 }
 
 fn figure(picture: &Picture) -> Markup {
+    let header: Vec<&str> = picture.numbers.header.iter().map(String::as_str).collect();
     html! {
         figure id=(picture.name) {
             h3 { (picture.title) }
@@ -172,22 +173,30 @@ fn figure(picture: &Picture) -> Markup {
             figcaption { (picture.caption) }
             details {
                 summary { "The numbers" }
-                (numbers(&picture.title, &picture.numbers))
+                (table(&format!("Numbers of: {}", picture.title), &header, &picture.numbers.rows))
             }
         }
     }
 }
 
-fn numbers(title: &str, numbers: &Numbers) -> Markup {
+/// A table with a head. Columns of numbers are set to the right.
+fn table(caption: &str, header: &[&str], rows: &[Vec<String>]) -> Markup {
+    let numeric =
+        |value: &String| value.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '–' | '−' | '-' | '<'));
+    let class = |column: usize| {
+        let all = column > 0 && rows.iter().filter_map(|r| r.get(column)).all(|v| v.is_empty() || numeric(v));
+        all.then_some("number")
+    };
+    let classes: Vec<Option<&str>> = (0..header.len()).map(class).collect();
     html! {
         table.plain {
-            caption { "Numbers of: " (title) }
-            thead { tr { @for head in &numbers.header { th scope="col" { (head) } } } }
+            caption { (caption) }
+            thead { tr { @for (head, class) in header.iter().zip(&classes) { th class=[*class] scope="col" { (head) } } } }
             tbody {
-                @for row in &numbers.rows {
+                @for row in rows {
                     tr {
-                        @for (at, value) in row.iter().enumerate() {
-                            @if at == 0 { th scope="row" { (value) } } @else { td { (value) } }
+                        @for (at, (value, class)) in row.iter().zip(&classes).enumerate() {
+                            @if at == 0 { th scope="row" { (value) } } @else { td class=[*class] { (value) } }
                         }
                     }
                 }

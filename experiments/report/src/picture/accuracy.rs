@@ -2,9 +2,9 @@
 
 use zkml_results::record::{LayerAccuracy, Measured};
 
-use super::canvas::{Anchor, Canvas, Frame, Plot, SIZE, Scale, Type};
-use super::palette::{series_ink, series_mark};
-use super::points::{draw_legend, legend, scale};
+use super::canvas::{Anchor, Canvas, Frame, Plot, SIZE, Scale, Type, Unit};
+use super::palette::{GRID, series_ink, series_mark};
+use super::points::{draw_legend, legend};
 use super::{Missing, Numbers, Picture, Plate};
 use crate::run::{Cell, Run};
 use crate::text;
@@ -113,16 +113,41 @@ fn numbers(all: &[Series]) -> Numbers {
     Numbers { header, rows: rows.collect() }
 }
 
+/// One line of the drawing: marks of series, by the largest error.
+struct Row {
+    label: String,
+    marks: Vec<(usize, f64)>,
+}
+
+/// One row per layer; with one layer, one row per series.
+fn rows(all: &[Series], layers: &[String]) -> Vec<Row> {
+    let error = |series: &Series, layer: &String| {
+        let found = series.errors.iter().find(|e| text::printable(&e.layer) == *layer && e.max_steps.is_finite());
+        found.map(|e| e.max_steps)
+    };
+    if let [only] = layers {
+        let row =
+            |s: &Series| Row { label: s.label.clone(), marks: error(s, only).map(|e| (0, e)).into_iter().collect() };
+        return all.iter().map(row).collect();
+    }
+    let marks = |layer| all.iter().enumerate().filter_map(|(at, s)| Some((at, error(s, layer)?))).collect();
+    layers.iter().map(|layer| Row { label: layer.clone(), marks: marks(layer) }).collect()
+}
+
 fn draw(frame: &Frame<'_>, all: &[Series], layers: &[String]) -> Option<String> {
     let (left, right) = frame.sides();
-    let labels: Vec<&str> = if all.len() > 1 { all.iter().map(|s| s.label.as_str()).collect() } else { Vec::new() };
+    let rows = rows(all, layers);
+    let single = rows.iter().all(|r| r.marks.len() < 2);
+    let labels: Vec<&str> = if single { Vec::new() } else { all.iter().map(|s| s.label.as_str()).collect() };
     let (places, top) = legend(labels.iter().copied(), left, right, frame.top());
-    let names = layers.iter().map(|l| text::width(l, SIZE)).fold(0.0, f64::max).min((right - left) * 0.36);
-    let numbers = if all.len() == 1 { 60.0 } else { 14.0 };
-    let values: Vec<f64> = all.iter().flat_map(|s| &s.errors).map(|e| e.max_steps).filter(|v| v.is_finite()).collect();
-    let x: Scale = scale(&values, if frame.narrow() { 4 } else { 7 }, text::count);
-    let bottom = top + layers.len() as f64 * ROW + 8.0;
-    let plot = Plot::new([left + names + 14.0, top, right - numbers, bottom], x, Scale::linear(1.0, 1, text::count));
+    let room = (right - left) * if frame.narrow() { 0.45 } else { 0.36 };
+    let names = rows.iter().map(|r| text::width(&r.label, SIZE)).fold(0.0, f64::max).min(room);
+    let values: Vec<f64> = rows.iter().flat_map(|r| &r.marks).map(|m| m.1).collect();
+    let highest = values.iter().copied().fold(0.0, f64::max);
+    let x = Scale::linear(highest, if frame.narrow() { 3 } else { 7 }, Unit::COUNT);
+    let bottom = top + rows.len() as f64 * ROW + 8.0;
+    let numbers = if single { 60.0 } else { 14.0 };
+    let plot = Plot::new([left + names + 14.0, top, right - numbers, bottom], x, Scale::linear(1.0, 1, Unit::COUNT));
     frame.draw(bottom + 44.0, |canvas| {
         let looks = labels.iter().zip(places).enumerate();
         draw_legend(canvas, right, looks.map(|(at, (label, place))| (*label, series_ink(at), series_mark(at), place)));
@@ -132,24 +157,22 @@ fn draw(frame: &Frame<'_>, all: &[Series], layers: &[String]) -> Option<String> 
             "largest error, in quantisation steps →",
             Type::QUIET.anchored(Anchor::End),
         );
-        rows(canvas, &plot, all, layers, names);
+        for (at, row) in rows.iter().enumerate() {
+            let y = plot.top + 4.0 + (at as f64 + 0.5) * ROW;
+            draw_row(canvas, &plot, row, y, names, single);
+        }
     })
 }
 
-fn rows(canvas: &Canvas<'_>, plot: &Plot, all: &[Series], layers: &[String], names: f64) {
-    for (row, layer) in layers.iter().enumerate() {
-        let y = plot.top + 4.0 + (row as f64 + 0.5) * ROW;
-        canvas.line(&[(plot.left, y), (plot.right, y)], super::palette::GRID, 1);
-        canvas.text((plot.left - 12.0, y), &text::fitted(layer, SIZE, names), Type::LABEL.anchored(Anchor::End));
-        for (at, series) in all.iter().enumerate() {
-            let of_layer = |e: &&LayerAccuracy| text::printable(&e.layer) == *layer && e.max_steps.is_finite();
-            let Some(error) = series.errors.iter().find(of_layer) else { continue };
-            let (x, _) = plot.at(error.max_steps, 0.0);
-            if all.len() == 1 {
-                canvas.line(&[(plot.left, y), (x, y)], series_ink(at), 2);
-                canvas.text((x + 10.0, y), &text::steps(error.max_steps), Type::LABEL);
-            }
-            canvas.mark((x, y), series_mark(at), series_ink(at));
+fn draw_row(canvas: &Canvas<'_>, plot: &Plot, row: &Row, y: f64, names: f64, single: bool) {
+    canvas.line(&[(plot.left, y), (plot.right, y)], GRID, 1);
+    canvas.text((plot.left - 12.0, y), &text::fitted(&row.label, SIZE, names), Type::LABEL.anchored(Anchor::End));
+    for (at, error) in &row.marks {
+        let (x, _) = plot.at(*error, 0.0);
+        if single {
+            canvas.line(&[(plot.left, y), (x, y)], series_ink(*at), 2);
+            canvas.label((x + 10.0, y), &text::steps(*error));
         }
+        canvas.mark((x, y), series_mark(*at), series_ink(*at));
     }
 }

@@ -1,6 +1,6 @@
 //! Horizontal bars of stacked parts.
 
-use super::canvas::{Anchor, Canvas, Frame, Plot, SIZE, Scale, Type};
+use super::canvas::{Anchor, Canvas, Frame, Plot, SIZE, Scale, Type, Unit};
 use super::palette::{Ink, TEXT};
 use crate::text;
 
@@ -31,7 +31,7 @@ pub(super) struct Bars {
     pub(super) heading: String,
     pub(super) parts: Vec<Part>,
     pub(super) rows: Vec<Bar>,
-    pub(super) show: fn(f64) -> String,
+    pub(super) unit: Unit,
 }
 
 const BAR: f64 = 20.0;
@@ -63,11 +63,7 @@ impl Bars {
         let layout = self.layout(frame);
         let (places, head) = self.head(&layout);
         if !self.heading.is_empty() {
-            canvas.text(
-                (layout.left, top + 9.0),
-                &text::fitted(&self.heading, 15.0, layout.right - layout.left),
-                Type::HEAD,
-            );
+            canvas.heading((layout.left, top + 9.0), &self.heading, layout.right - layout.left);
         }
         for (part, (x, y)) in self.parts.iter().zip(places) {
             canvas.rectangle((x, top + y - 7.0), (x + 14.0, top + y + 7.0), part.ink);
@@ -75,8 +71,8 @@ impl Bars {
         }
         let bottom = top + self.height(frame) - 28.0;
         let ticks = if frame.narrow() { 3 } else { 6 };
-        let x = Scale::linear(self.longest(), ticks, self.show);
-        let plot = Plot::new([layout.start, top + head, layout.end, bottom], x, Scale::linear(1.0, 1, text::count));
+        let x = Scale::up_to(self.longest(), ticks, self.unit);
+        let plot = Plot::new([layout.start, top + head, layout.end, bottom], x, Scale::linear(1.0, 1, Unit::COUNT));
         plot.vertical(canvas);
         self.draw_rows(canvas, &layout, &plot);
     }
@@ -87,7 +83,7 @@ impl Bars {
         for bar in &self.rows {
             if bar.group != group {
                 let room = layout.right - layout.left;
-                canvas.text((layout.left, y + LINE / 2.0 + 3.0), &text::fitted(&bar.group, 15.0, room), Type::HEAD);
+                canvas.heading((layout.left, y + LINE / 2.0 + 3.0), &bar.group, room);
                 y += LINE + 6.0;
                 group = &bar.group;
             }
@@ -121,7 +117,7 @@ impl Bars {
                 }
                 end = high;
             }
-            canvas.text((end + 7.0, y + BAR / 2.0), &bar.end, Type::LABEL);
+            canvas.label((end + 7.0, y + BAR / 2.0), &bar.end);
             y += BAR + GAP;
         }
     }

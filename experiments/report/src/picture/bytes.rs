@@ -3,21 +3,23 @@
 use zkml_results::record::owners;
 
 use super::bars::{self, Bar, Bars, Part};
+use super::canvas::Unit;
 use super::palette::{REST, SERIES};
 use super::phases::grouping;
 use super::{MOST_CELLS, Missing, Numbers, Picture, Plate, left_out};
 use crate::run::{Cell, Run};
 use crate::text;
 
-/// Parts of no layer, in this order after the layers.
+/// Lookups that were merged across layers.
 const SHARED: &str = "lookups of several layers";
-const WHOLE: [&str; 3] = ["opening", "commitment", "header"];
+/// Parts of the whole proof: openings of the witness and of the weights, and what is left.
+const WHOLE: [&str; 4] = ["opening", "weights", "commitment", "header"];
 
 /// Names and bytes of the parts of one proof, whole proof parts included.
 fn breakdown(cell: &Cell<'_>, by_relation: bool) -> Vec<(String, usize)> {
     let mut parts: Vec<(String, usize)> = Vec::new();
     let mut add = |name: String, bytes: usize| match parts.iter_mut().find(|p| p.0 == name) {
-        Some(part) => part.1 += bytes,
+        Some(part) => part.1 = part.1.saturating_add(bytes),
         None => parts.push((name, bytes)),
     };
     let mut named = 0usize;
@@ -29,7 +31,17 @@ fn breakdown(cell: &Cell<'_>, by_relation: bool) -> Vec<(String, usize)> {
     if header > 0 {
         add("header".to_owned(), header);
     }
+    parts.sort_by_key(|(name, _)| order(cell, name));
     parts
+}
+
+/// Layers by their place in the network, then lookups that they share, then what belongs to the whole proof.
+fn order(cell: &Cell<'_>, name: &str) -> (usize, usize) {
+    if let Some(at) = WHOLE.iter().position(|w| *w == name) {
+        return (2, at);
+    }
+    let layer = cell.measured.layers.iter().position(|l| l.name == name);
+    (usize::from(name == SHARED), layer.map_or(0, |at| at + 1))
 }
 
 fn owner(scope: &str, by_relation: bool) -> String {
@@ -116,7 +128,8 @@ fn largest(all: &[(String, usize)]) -> Vec<String> {
 
 fn whole_parts(what: &str) -> Vec<Part> {
     vec![
-        Part { name: "opening".to_owned(), ink: SERIES[0] },
+        Part { name: "opening of the witness".to_owned(), ink: SERIES[0] },
+        Part { name: "opening of the weights".to_owned(), ink: SERIES[5] },
         Part { name: format!("messages of {what}"), ink: SERIES[1] },
         Part { name: "commitment and header".to_owned(), ink: REST },
     ]
@@ -124,8 +137,9 @@ fn whole_parts(what: &str) -> Vec<Part> {
 
 fn whole_values(parts: &[(String, usize)], _: &[Part]) -> Vec<f64> {
     let opening = sum(parts, |n| n == "opening");
+    let weights = sum(parts, |n| n == "weights");
     let own = sum(parts, |n| !WHOLE.contains(&n));
-    vec![opening, own, sum(parts, |_| true) - opening - own]
+    vec![opening, weights, own, sum(parts, |n| n == "commitment" || n == "header")]
 }
 
 fn own_parts(kept: &[String], what: &str) -> Vec<Part> {
@@ -174,7 +188,7 @@ fn stacked(
     let pick = |values: &[f64]| keep.iter().filter_map(|&at| values.get(at).copied()).collect();
     let bars = bars.iter().map(|b| Bar { values: pick(&b.values), ..b.clone() }).collect();
     let parts = keep.iter().filter_map(|&at| parts.get(at).cloned()).collect();
-    Bars { heading: heading.to_owned(), parts, rows: bars, show: text::bytes }
+    Bars { heading: heading.to_owned(), parts, rows: bars, unit: Unit::BYTES }
 }
 
 /// One bar per part, of a single proof.
@@ -182,20 +196,22 @@ fn ladder(cell: &Cell<'_>, parts: &[(String, usize)]) -> Bars {
     let whole = cell.measured.proof_bytes.max(1) as f64;
     let ink = |name: &str| match name {
         "opening" => SERIES[0],
+        "weights" => SERIES[5],
         SHARED => SERIES[1],
         name if WHOLE.contains(&name) => REST,
         _ => SERIES[2],
     };
-    let order = |name: &str| WHOLE.iter().position(|w| *w == name).map_or(usize::from(name == SHARED), |at| at + 2);
-    let mut sorted: Vec<&(String, usize)> = parts.iter().collect();
-    sorted.sort_by_key(|(name, _)| order(name));
-    let inks = [SERIES[0], SERIES[1], REST, SERIES[2]];
-    let bar = |(name, bytes): &&(String, usize)| {
+    let inks = [SERIES[0], SERIES[1], SERIES[2], SERIES[5], REST];
+    let bar = |(name, bytes): &(String, usize)| {
         let bytes = *bytes as f64;
         let share = 100.0 * bytes / whole;
         Bar {
             group: String::new(),
-            label: name.clone(),
+            label: match name.as_str() {
+                "opening" => "opening of the witness".to_owned(),
+                "weights" => "opening of the weights".to_owned(),
+                _ => name.clone(),
+            },
             values: inks.iter().map(|i| if *i == ink(name) { bytes } else { 0.0 }).collect(),
             end: format!(
                 "{} · {}",
@@ -205,8 +221,13 @@ fn ladder(cell: &Cell<'_>, parts: &[(String, usize)]) -> Bars {
             spread: 0.0,
         }
     };
-    let parts = inks.map(|ink| Part { name: String::new(), ink }).to_vec();
-    Bars { heading: String::new(), parts, rows: sorted.iter().take(MOST_CELLS).map(bar).collect(), show: text::bytes }
+    let looks = inks.map(|ink| Part { name: String::new(), ink }).to_vec();
+    Bars {
+        heading: String::new(),
+        parts: looks,
+        rows: parts.iter().take(MOST_CELLS).map(bar).collect(),
+        unit: Unit::BYTES,
+    }
 }
 
 fn description(run: &Run, cells: &[Cell<'_>], breakdowns: &[Vec<(String, usize)>]) -> String {

@@ -18,6 +18,9 @@ pub(crate) const HEADING: f64 = 14.0;
 /// Text of titles.
 pub(crate) const TITLE: f64 = 17.0;
 
+/// Bold text is wider by this factor.
+pub(crate) const BOLD: f64 = 1.13;
+
 /// The SVG backend divides sizes by this.
 const SVG_SIZE: f64 = 1.24;
 
@@ -81,6 +84,17 @@ impl<'a> Canvas<'a> {
         let ink = colour(look.ink);
         let style = TextStyle::from(font).color(&ink).pos(Pos::new(horizontal, VPos::Center));
         self.draw(&Text::new(text::printable(shown), pixel(x, y), style));
+    }
+
+    /// The head of a part, as much of it as has room.
+    pub(crate) fn heading(&self, at: (f64, f64), shown: &str, room: f64) {
+        self.text(at, &text::fitted(shown, HEADING * BOLD, room), Type::HEAD);
+    }
+
+    /// A label over lines of a grid, which do not show through it.
+    pub(crate) fn label(&self, (x, y): (f64, f64), shown: &str) {
+        self.rectangle((x - 2.0, y - 8.0), (x + text::width(shown, SIZE) + 2.0, y + 8.0), PAPER);
+        self.text((x, y), shown, Type::LABEL);
     }
 
     /// A filled rectangle.
@@ -175,8 +189,7 @@ impl Frame<'_> {
             let (left, right) = self.sides();
             canvas.rectangle((0.0, 0.0), (self.width, f64::from(size.1)), PAPER);
             let look = Type { size: TITLE, bold: true, ..Type::LABEL };
-            // Bold text is about a tenth wider.
-            canvas.text((left, self.margin() + 8.0), &text::fitted(title, TITLE * 1.1, right - left), look);
+            canvas.text((left, self.margin() + 8.0), &text::fitted(title, TITLE * BOLD, right - left), look);
             canvas.text((left, self.margin() + 31.0), &text::fitted(subtitle, SIZE, right - left), Type::QUIET);
         }
         parts(&canvas);
@@ -185,6 +198,61 @@ impl Frame<'_> {
         (!failed).then_some(svg)
     }
 }
+
+/// What numbers along an axis are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unit {
+    pub(crate) show: fn(f64) -> String,
+    /// Whether round numbers are round in units of 1024, and powers of two.
+    binary: bool,
+}
+
+impl Unit {
+    pub(crate) const TIME: Self = Self { show: text::time, binary: false };
+    pub(crate) const BYTES: Self = Self { show: text::bytes, binary: true };
+    pub(crate) const COUNT: Self = Self { show: text::count, binary: false };
+
+    /// A round number, without zeros that say nothing.
+    fn tick(self, value: f64) -> String {
+        let shown = (self.show)(value);
+        let (number, unit) = shown.split_once(' ').unwrap_or((&shown, ""));
+        let number = if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number };
+        if unit.is_empty() { number.to_owned() } else { format!("{number} {unit}") }
+    }
+
+    /// 1, 2 or 5 times a power of ten of the unit that shows the value, not below the step.
+    fn round_step(self, step: f64) -> f64 {
+        let base = if self.binary { 1024f64.powf((step.max(1.0).log2() / 10.0).floor()) } else { 1.0 };
+        let power = base * 10f64.powf((step / base).log10().floor());
+        [1.0, 2.0, 5.0, 10.0].map(|f| f * power).into_iter().find(|s| *s >= step * 0.999).unwrap_or(power * 10.0)
+    }
+
+    /// Round numbers in a range whose ends are logarithms to base ten: as many as fit, from the finest choice on.
+    fn round_between(self, low: f64, high: f64, most: usize) -> Vec<f64> {
+        let radix: f64 = if self.binary { 2.0 } else { 10.0 };
+        let decimal: [&[f64]; 5] = [
+            &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0],
+            &[1.0, 2.0, 3.0, 5.0, 7.0],
+            &[1.0, 2.0, 5.0],
+            &[1.0, 3.0],
+            &[1.0],
+        ];
+        let binary: [&[f64]; 3] = [&[1.0, 1.25, 1.5, 1.75], &[1.0, 1.5], &[1.0]];
+        let choices: &[&[f64]] = if self.binary { &binary } else { &decimal };
+        let between = |steps: &[f64], stride: i32| -> Vec<f64> {
+            let powers = (low / radix.log10()).floor() as i32..=(high / radix.log10()).ceil() as i32;
+            let values =
+                powers.filter(|p| p.rem_euclid(stride) == 0).flat_map(|p| steps.iter().map(move |s| s * radix.powi(p)));
+            values.filter(|v| (low..=high).contains(&v.log10())).collect()
+        };
+        let coarser = (2..40).map(|stride| between(&[1.0], stride));
+        let mut fitting = choices.iter().map(|steps| between(steps, 1)).chain(coarser).filter(|t| t.len() <= most);
+        fitting.next().unwrap_or_default()
+    }
+}
+
+/// Larger numbers are not drawn to scale: sums of them are infinite.
+const LARGEST: f64 = 1e200;
 
 /// One direction of a plot.
 #[derive(Clone, Debug)]
@@ -198,49 +266,47 @@ pub(crate) struct Scale {
 
 impl Scale {
     /// From zero to above the largest value, with round ticks.
-    pub(crate) fn linear(high: f64, ticks: usize, show: fn(f64) -> String) -> Self {
-        let high = if high > 0.0 && high.is_finite() { high } else { 1.0 };
-        let step = round_step(high / ticks.max(1) as f64);
-        let count = (high / step).ceil() as usize;
-        let ticks = (0..=count).map(|k| k as f64 * step).map(|v| (v, show(v))).collect();
+    pub(crate) fn linear(high: f64, ticks: usize, unit: Unit) -> Self {
+        let high = if high > 0.0 && high < LARGEST { high } else { 1.0 };
+        let step = unit.round_step(high / ticks.max(1) as f64);
+        let count = (high / step - 1e-9).ceil() as usize;
+        let ticks = (0..=count).map(|k| k as f64 * step).map(|v| (v, unit.tick(v))).collect();
         Self { low: 0.0, high: count as f64 * step, log: false, ticks }
     }
 
-    /// Around positive values, with logarithmic steps and at most about `ticks` ticks.
-    pub(crate) fn log(values: &[f64], ticks: usize, show: fn(f64) -> String) -> Self {
+    /// From zero to the largest value itself, with the round ticks up to it.
+    pub(crate) fn up_to(high: f64, ticks: usize, unit: Unit) -> Self {
+        let rounded = Self::linear(high, ticks, unit);
+        if !(high > 0.0 && high < LARGEST) {
+            return rounded;
+        }
+        let ticks = rounded.ticks.into_iter().filter(|(value, _)| *value <= high).collect();
+        Self { high, ticks, ..rounded }
+    }
+
+    /// Around positive values, with logarithmic steps and at most `ticks` ticks.
+    pub(crate) fn log(values: &[f64], ticks: usize, unit: Unit) -> Self {
         let low = values.iter().copied().fold(f64::INFINITY, f64::min);
         let high = values.iter().copied().fold(0.0, f64::max);
         let (low, high) = if low > 0.0 && high.is_finite() { (low.log10(), high.log10()) } else { (0.0, 1.0) };
-        let room = ((high - low) * 0.06).max(0.06);
+        let room = ((high - low) * 0.07).max(0.07);
         let (low, high) = (low - room, high + room);
-        let choices: [&[f64]; 3] = [&[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]];
-        let between = |steps: &[f64], stride: i32| -> Vec<f64> {
-            let decades = low.floor() as i32..=high.ceil() as i32;
-            let decades = decades.filter(|d| d.rem_euclid(stride) == 0);
-            let values = decades.flat_map(|d| steps.iter().map(move |s| s * 10f64.powi(d)));
-            values.filter(|v| (low..=high).contains(&v.log10())).collect()
-        };
-        let strides = choices.iter().map(|s| between(s, 1)).chain((2..12).map(|s| between(&[1.0], s)));
-        let chosen = strides.clone().find(|t| t.len() <= ticks).filter(|t| t.len() > 1);
-        let chosen = chosen.unwrap_or_else(|| between(choices[0], 1));
-        Self { low, high, log: true, ticks: chosen.into_iter().map(|v| (v, show(v))).collect() }
+        let ticks = unit.round_between(low, high, ticks).into_iter().map(|v| (v, unit.tick(v))).collect();
+        Self { low, high, log: true, ticks }
     }
 
     /// The same with ticks at these values.
-    pub(crate) fn at(mut self, ticks: &[f64], show: impl Fn(f64) -> String) -> Self {
-        self.ticks = ticks.iter().map(|v| (*v, show(*v))).collect();
+    pub(crate) fn at(mut self, ticks: &[f64], unit: Unit) -> Self {
+        self.ticks = ticks.iter().map(|v| (*v, unit.tick(*v))).collect();
         self
     }
 
+    /// Where a value stands, at most one length beside the scale: further off, pixels have no numbers.
     fn place(&self, value: f64) -> f64 {
-        if self.log { value.max(f64::MIN_POSITIVE).log10() } else { value }
+        let place = if self.log { value.max(f64::MIN_POSITIVE).log10() } else { value };
+        let length = self.high - self.low;
+        place.max(self.low - length).min(self.high + length)
     }
-}
-
-/// 1, 2 or 5 times a power of ten, not below the step.
-fn round_step(step: f64) -> f64 {
-    let power = 10f64.powf(step.log10().floor());
-    [1.0, 2.0, 5.0, 10.0].map(|f| f * power).into_iter().find(|s| *s >= step * 0.999).unwrap_or(power * 10.0)
 }
 
 /// A plot: a rectangle with a scale in each direction.
@@ -276,6 +342,7 @@ impl Plot {
             let (x, _) = self.at(*value, 0.0);
             canvas.line(&[(x, self.top), (x, self.bottom)], GRID, 1);
             let half = text::width(shown, SIZE) / 2.0;
+            let x = x.max(half + 1.0);
             if x - half > free {
                 canvas.text((x, self.bottom + 13.0), shown, Type::QUIET.anchored(Anchor::Middle));
                 free = x + half + 6.0;
@@ -304,19 +371,29 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_few() {
-        let scale = Scale::linear(32.5, 5, text::count);
+        let scale = Scale::linear(32.5, 5, Unit::COUNT);
         assert_eq!(scale.ticks.iter().map(|t| t.0 as u32).collect::<Vec<_>>(), [0, 10, 20, 30, 40]);
         for (low, high) in [(1.0, 2.0), (1e-6, 1e3), (5.0, 5.0), (3.0, 900.0)] {
-            let ticks = Scale::log(&[low, high], 5, text::count).ticks;
-            assert!((1..=7).contains(&ticks.len()), "{low} to {high}: {ticks:?}");
+            let ticks = Scale::log(&[low, high], 5, Unit::COUNT).ticks;
+            assert!((1..=5).contains(&ticks.len()), "{low} to {high}: {ticks:?}");
         }
-        assert!(!Scale::linear(f64::NAN, 5, text::count).ticks.is_empty());
-        assert!(!Scale::linear(1e-300, 5, text::count).ticks.is_empty());
+        let shown = |scale: Scale| scale.ticks.into_iter().map(|t| t.1).collect::<Vec<_>>();
+        assert_eq!(
+            shown(Scale::linear(425_268.0, 5, Unit::BYTES)),
+            ["0 B", "100 KiB", "200 KiB", "300 KiB", "400 KiB", "500 KiB"]
+        );
+        assert_eq!(shown(Scale::linear(0.0325, 4, Unit::TIME)), ["0 s", "10 ms", "20 ms", "30 ms", "40 ms"]);
+        assert_eq!(
+            shown(Scale::log(&[150e3, 500e3], 5, Unit::BYTES)),
+            ["128 KiB", "192 KiB", "256 KiB", "384 KiB", "512 KiB"]
+        );
+        assert!(!Scale::linear(f64::NAN, 5, Unit::COUNT).ticks.is_empty());
+        assert!(!Scale::linear(1e-300, 5, Unit::COUNT).ticks.is_empty());
     }
 
     #[test]
     fn points_land_inside_the_plot() {
-        let (x, y) = (Scale::log(&[1.0, 1000.0], 5, text::count), Scale::linear(10.0, 5, text::count));
+        let (x, y) = (Scale::log(&[1.0, 1000.0], 5, Unit::COUNT), Scale::linear(10.0, 5, Unit::COUNT));
         let plot = Plot::new([50.0, 10.0, 250.0, 110.0], x, y);
         let ((x0, y0), (x1, y1)) = (plot.at(1.0, 0.0), plot.at(1000.0, 10.0));
         assert!(x0 > 50.0 && x1 < 250.0 && x0 < x1 && (y0 - 110.0).abs() < 1.5 && (y1 - 10.0).abs() < 1.5);

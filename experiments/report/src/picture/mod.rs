@@ -12,6 +12,8 @@ mod scaling;
 pub(crate) mod svg;
 mod tradeoff;
 
+use std::collections::BTreeSet;
+
 use crate::run::{ReportError, Run};
 use crate::text;
 use canvas::Frame;
@@ -117,6 +119,15 @@ pub fn gallery(run: &Run) -> Vec<Result<Picture, Missing>> {
     let mut gallery = vec![phases::picture(run), bytes::picture(run), tradeoff::picture(run)];
     gallery.extend(scaling::pictures(run));
     gallery.extend([operations::picture(run), accuracy::picture(run)]);
+    let mut names = BTreeSet::new();
+    for (at, picture) in gallery.iter_mut().enumerate() {
+        // Axes that differ in signs alone have one name.
+        if let Ok(picture) = picture
+            && !names.insert(picture.name.clone())
+        {
+            picture.name = format!("{}-{at}", picture.name);
+        }
+    }
     gallery
 }
 
@@ -129,4 +140,60 @@ pub fn pictures(run: &Run) -> Vec<Picture> {
 fn left_out(cells: usize) -> String {
     let more = cells.saturating_sub(MOST_CELLS);
     if more == 0 { String::new() } else { format!(" The first {MOST_CELLS} cells; {more} more are in the table.") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use resvg::usvg::roxmltree::Document;
+
+    use super::*;
+
+    /// Texts that do not lie inside of a drawing.
+    fn outside(svg: &str) -> Vec<String> {
+        let document = Document::parse(svg).unwrap();
+        let view: Vec<f64> =
+            document.root_element().attribute("viewBox").unwrap().split(' ').map(|n| n.parse().unwrap()).collect();
+        let (right, bottom) = (view[2], view[3]);
+        let lies_outside = |node: &resvg::usvg::roxmltree::Node<'_, '_>| {
+            let number = |name: &str| node.attribute(name).unwrap().parse::<f64>().unwrap();
+            let bold = if node.has_attribute("font-weight") { 1.12 } else { 1.0 };
+            let width = text::width(node.text().unwrap().trim(), number("font-size")) * bold;
+            let left = match node.attribute("text-anchor").unwrap() {
+                "end" => number("x") - width,
+                "middle" => number("x") - width / 2.0,
+                _ => number("x"),
+            };
+            left < -1.0 || left + width > right + 1.0 || number("y") < 6.0 || number("y") > bottom - 4.0
+        };
+        let texts = document.descendants().filter(|n| n.tag_name().name() == "text");
+        texts.filter(lies_outside).map(|n| n.text().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn every_text_lies_inside_its_drawing() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../notebooks-data/published");
+        let mut drawings = 0;
+        for folder in std::fs::read_dir(root).unwrap().map(|e| e.unwrap().path()) {
+            let Ok(mut run) = Run::open(&folder) else { continue };
+            for long in [false, true] {
+                if long {
+                    for (_, value) in run.records.iter_mut().flat_map(|r| &mut r.point) {
+                        let numeric = value.parse::<f64>().is_ok();
+                        value.push_str(&if numeric { String::new() } else { "a long name ".repeat(25) });
+                    }
+                    run = Run::of(run.records);
+                }
+                for picture in pictures(&run) {
+                    for drawing in [&picture.file, &picture.wide, &picture.narrow] {
+                        let found = outside(drawing);
+                        assert!(found.is_empty(), "{}: {}: {found:?}", folder.display(), picture.name);
+                        drawings += 1;
+                    }
+                }
+            }
+        }
+        assert!(drawings > 100, "{drawings}");
+    }
 }

@@ -1,5 +1,6 @@
 //! Predicted against counted operations, of a counting build.
 
+use super::canvas::Unit;
 use super::points::{Direction, Points};
 use super::tradeoff::series;
 use super::{MOST_CELLS, Missing, Numbers, Picture, Plate, left_out};
@@ -13,13 +14,13 @@ pub(super) fn picture(run: &Run) -> Result<Picture, Missing> {
     let cells: Vec<Cell<'_>> = run.measured().into_iter().filter(|c| counts(c).is_some()).collect();
     if cells.is_empty() {
         let reason =
-            "nothing was counted: run the experiment with a workbench that was built with `--features count-ops`";
+            "nothing was counted: run the experiment with a workbench that was built with --features count-ops";
         return Err(Missing::new(TITLE, reason));
     }
     let at = |cell: &Cell<'_>| counts(cell).unwrap_or((1.0, 1.0));
     let points = Points {
-        x: Direction { title: "predicted →", show: text::count },
-        y: Direction { title: "↑ counted", show: text::count },
+        x: Direction { title: "predicted →", unit: Unit::COUNT },
+        y: Direction { title: "↑ counted", unit: Unit::COUNT },
         series: series(run, &cells[..cells.len().min(MOST_CELLS)], at),
         diagonal: true,
     };

@@ -1,6 +1,7 @@
 //! Where the time goes: phases of proving, by cell.
 
 use super::bars::{self, Bar, Bars, Part};
+use super::canvas::Unit;
 use super::palette::{Ink, REST, SERIES};
 use super::{MOST_CELLS, Missing, Numbers, Picture, Plate, left_out};
 use crate::run::{Axis, Cell, Run};
@@ -28,12 +29,17 @@ pub(super) fn picture(run: &Run) -> Result<Picture, Missing> {
     let plate = Plate {
         name: "phases".to_owned(),
         title: TITLE.to_owned(),
-        caption: format!(
-            "Median wall time of every phase{}. Numbers: the median of the whole proof and its median absolute deviation, \
-             which the whiskers show; medians of phases need not add up to it.{}",
-            if shown.len() == 1 { "" } else { ", stacked" },
-            left_out(cells.len())
-        ),
+        caption: if shown.len() == 1 {
+            "Median wall time of every phase, and its share of the whole proof; whiskers are the median absolute \
+             deviation."
+                .to_owned()
+        } else {
+            format!(
+                "Median wall time of every phase, stacked. Numbers: the median of the whole proof and its median absolute \
+                 deviation, which the whiskers show; medians of phases need not add up to it.{}",
+                left_out(cells.len())
+            )
+        },
         description: description(run, &cells),
         numbers: numbers(run, &cells),
     };
@@ -57,11 +63,11 @@ fn stacked(run: &Run, cells: &[Cell<'_>]) -> Bars {
             group: run.label_by(cell.record, |a| group.is_some_and(|g| g.path == a.path)),
             label: if group.is_some() { run.label_by(cell.record, &rest) } else { run.label(cell.record) },
             values: PHASES.iter().map(|(phase, ..)| median(cell, phase)).collect(),
-            end: format!("{} ± {}", text::time(median_time), text::time(spread)),
+            end: text::spread(median_time, spread),
             spread,
         }
     };
-    Bars { heading: String::new(), parts: parts(), rows: cells.iter().map(bar).collect(), show: text::time }
+    Bars { heading: String::new(), parts: parts(), rows: cells.iter().map(bar).collect(), unit: Unit::TIME }
 }
 
 /// One bar per phase, of a single cell.
@@ -73,7 +79,7 @@ fn ladder(cell: &Cell<'_>) -> Bars {
         let end = format!("{} · {:.0} %", text::time(median), 100.0 * median / whole);
         Some(Bar { group: String::new(), label: (*name).to_owned(), values, end, spread })
     });
-    Bars { heading: String::new(), parts: parts(), rows: bars.collect(), show: text::time }
+    Bars { heading: String::new(), parts: parts(), rows: bars.collect(), unit: Unit::TIME }
 }
 
 /// The axis whose values are headings, where cells differ in several.

@@ -1,6 +1,6 @@
 //! Marks in a plane, labelled where they are.
 
-use super::canvas::{Anchor, Canvas, Frame, Plot, SIZE, Scale, Type};
+use super::canvas::{Anchor, Canvas, Frame, Plot, SIZE, Scale, Type, Unit};
 use super::palette::{Ink, MUTED, Mark};
 use crate::text;
 
@@ -25,7 +25,7 @@ pub(super) struct Series {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Direction {
     pub(super) title: &'static str,
-    pub(super) show: fn(f64) -> String,
+    pub(super) unit: Unit,
 }
 
 /// The drawing.
@@ -39,8 +39,13 @@ pub(super) struct Points {
 }
 
 /// A wider range than this is shown by its logarithm.
-const WIDE_RANGE: f64 = 8.0;
+const WIDE_RANGE: f64 = 5.0;
 const LINE: f64 = 21.0;
+
+/// Labels further above or below their mark than twice this have a line to it.
+const NEAR: f64 = 12.0;
+/// More marks than this have labels close to them only.
+const MANY: usize = 20;
 
 /// `[left, top, right, bottom]`.
 type Box4 = [f64; 4];
@@ -50,13 +55,13 @@ fn meets(a: Box4, b: Box4) -> bool {
 }
 
 /// A scale for values from which all of them can be read.
-pub(super) fn scale(values: &[f64], ticks: usize, show: fn(f64) -> String) -> Scale {
+pub(super) fn scale(values: &[f64], ticks: usize, unit: Unit) -> Scale {
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(0.0, f64::max);
     if low > 0.0 && high / low > WIDE_RANGE {
-        Scale::log(values, ticks, show)
+        Scale::log(values, ticks, unit)
     } else {
-        Scale::linear(high * 1.04, ticks, show)
+        Scale::linear(high * 1.04, ticks, unit)
     }
 }
 
@@ -133,9 +138,13 @@ impl Points {
         }
         for (series, places) in self.series.iter().zip(labels) {
             for (point, place) in series.points.iter().zip(places) {
-                if let Some(at) = place {
-                    canvas.text(*at, &point.label, Type::LABEL);
+                let Some((x, y)) = *place else { continue };
+                let (mark_x, mark_y) = plot.at(point.x, point.y);
+                if (y - mark_y).abs() > 2.0 * NEAR {
+                    let side = if y < mark_y { 8.0 } else { -8.0 };
+                    canvas.line(&[(mark_x, mark_y - side), (mark_x, y + side)], MUTED, 1);
                 }
+                canvas.label((x, y), &point.label);
             }
         }
     }
@@ -154,46 +163,56 @@ impl Points {
         let (xs, ys): (Vec<f64>, Vec<f64>) = self.all().map(|p| (p.x, p.y)).unzip();
         let both: Vec<f64> = xs.iter().chain(&ys).copied().collect();
         let ticks = if frame.narrow() { (3, 5) } else { (7, 6) };
-        let x = scale(if self.diagonal { &both } else { &xs }, ticks.0, self.x.show);
-        let y = scale(if self.diagonal { &both } else { &ys }, ticks.1, self.y.show);
+        let x = scale(if self.diagonal { &both } else { &xs }, ticks.0, self.x.unit);
+        let y = scale(if self.diagonal { &both } else { &ys }, ticks.1, self.y.unit);
         let (left, right) = frame.sides();
         let height = if frame.narrow() { 300.0 } else { 400.0 };
         let edge = x.ticks.last().map_or(0.0, |(_, shown)| text::width(shown, SIZE) / 2.0);
         Plot::new([left + Plot::gutter(&y), top + 26.0, right - edge.min(24.0), top + 26.0 + height], x, y)
     }
 
-    /// A place for the label of every point, beside its mark, where no mark, no earlier label and no edge is.
+    /// A place for the label of every point: beside its mark, or further off with a line to it; on no mark, label, line or
+    /// edge, and nearer to its own mark than to others.
     fn place(&self, plot: &Plot, frame: &Frame<'_>) -> Vec<Vec<Option<(f64, f64)>>> {
-        let room = 7.0;
-        let marks: Vec<Box4> =
-            self.all().map(|p| plot.at(p.x, p.y)).map(|(x, y)| [x - room, y - room, x + room, y + room]).collect();
-        let mut taken = marks;
+        let around = |(x, y): (f64, f64), room: f64| [x - room, y - room, x + room, y + room];
+        let marks: Vec<(f64, f64)> = self.all().map(|p| plot.at(p.x, p.y)).collect();
         let (_, right) = frame.sides();
+        let mut taken: Vec<Box4> = Vec::new();
         let mut label = |point: &Point| {
             let (width, (x, y)) = (text::width(&point.label, SIZE), plot.at(point.x, point.y));
-            let offsets = [
-                (10.0, 0.0),
-                (-10.0 - width, 0.0),
-                (-width / 2.0, -16.0),
-                (-width / 2.0, 17.0),
-                (8.0, -13.0),
-                (8.0, 13.0),
-                (-8.0 - width, -13.0),
-                (-8.0 - width, 13.0),
-            ];
-            let free = offsets.iter().map(|(dx, dy)| (x + dx, y + dy)).find(|(x, y)| {
-                let own = [*x, y - 8.0, x + width, y + 8.0];
+            let others: Vec<Box4> = marks.iter().filter(|m| **m != (x, y)).map(|m| around(*m, 6.0)).collect();
+            let near: Vec<Box4> = marks.iter().filter(|m| **m != (x, y)).map(|m| around(*m, 13.0)).collect();
+            let found = candidates(width, marks.len()).map(|(dx, dy)| (x + dx, y + dy)).find_map(|at| {
+                let own = [at.0, at.1 - 8.0, at.0 + width, at.1 + 8.0];
+                let line = [x - 2.0, y.min(at.1), x + 2.0, y.max(at.1)];
+                let lined = (at.1 - y).abs() > 2.0 * NEAR;
                 let inside =
                     own[0] >= plot.left && own[2] <= right && own[1] >= plot.top - 4.0 && own[3] <= plot.bottom;
-                inside && !taken.iter().any(|t| meets(*t, own))
+                let free = |place: Box4, from: &[Box4]| !from.iter().any(|t| meets(*t, place));
+                let fits = inside && free(own, &near) && free(own, &taken);
+                (fits && (!lined || (free(line, &others) && free(line, &taken)))).then_some((
+                    at,
+                    own,
+                    lined.then_some(line),
+                ))
             });
-            if let Some((x, y)) = free {
-                taken.push([x, y - 8.0, x + width, y + 8.0]);
-            }
-            free
+            found.map(|(at, own, line)| {
+                taken.push(own);
+                taken.extend(line);
+                at
+            })
         };
         self.series.iter().map(|s| s.points.iter().map(&mut label).collect()).collect()
     }
+}
+
+/// Where a label of this width can begin, from its mark: among many marks only close to it.
+fn candidates(width: f64, marks: usize) -> impl Iterator<Item = (f64, f64)> {
+    let beside = [(10.0, 0.0), (-10.0 - width, 0.0), (-width / 2.0, -16.0), (-width / 2.0, 17.0)];
+    let across = [8.0, -8.0 - width].map(|dx| [(dx, -13.0), (dx, 13.0)]);
+    let far = [32.0, 52.0, 72.0].map(|dy| [-dy, dy].map(|dy| [-width / 2.0, -8.0, 8.0 - width].map(|dx| (dx, dy))));
+    let far = if marks > MANY { Vec::new() } else { far.into_iter().flatten().flatten().collect() };
+    beside.into_iter().chain(across.into_iter().flatten()).chain(far)
 }
 
 #[cfg(test)]
@@ -213,8 +232,7 @@ mod tests {
                 label: format!("cell {k}"),
             }],
         });
-        let show = text::count as fn(f64) -> String;
-        let direction = Direction { title: "", show };
+        let direction = Direction { title: "", unit: Unit::COUNT };
         let points = Points { x: direction, y: direction, series: series.collect(), diagonal: false };
         let frame = Frame { width: 880.0, title: None };
         let plot = points.plot(&frame, 0.0);

@@ -1,6 +1,6 @@
 //! Scaling: time, bytes and operations against a numeric axis, with exponents.
 
-use super::canvas::{Anchor, Canvas, Frame, Plot, SIZE, Scale, Type};
+use super::canvas::{Anchor, Canvas, Frame, Plot, SIZE, Scale, Type, Unit};
 use super::palette::{series_ink, series_mark};
 use super::{Missing, Numbers, Picture, Plate};
 use crate::fit::Fit;
@@ -12,8 +12,12 @@ const TITLE: &str = "Scaling";
 const FEWEST: usize = 3;
 /// and the largest has to be this many times the smallest.
 const SPAN: f64 = 4.0;
-/// More series than this are spread over several pictures.
+/// More series than this are spread over several pictures,
 const MOST_SERIES: usize = 7;
+/// at most this many,
+const MOST_FACETS: usize = 8;
+/// each with at most this many series.
+const MOST_DRAWN: usize = 14;
 /// Height of a line of the table below the plots.
 const LINE: f64 = 21.0;
 
@@ -29,11 +33,12 @@ struct Series {
     label: String,
     samples: Vec<Sample>,
     claims: Vec<Claim>,
+    /// Whether its prover also works in the groups of a pairing.
+    groups: bool,
 }
 
-type Show = fn(f64) -> String;
-const QUANTITIES: [(&str, Show); 3] =
-    [("time to prove", text::time), ("proof bytes", text::bytes), ("operations, predicted", text::count)];
+const QUANTITIES: [(&str, Unit); 3] =
+    [("time to prove", Unit::TIME), ("proof bytes", Unit::BYTES), ("operations, predicted", Unit::COUNT)];
 
 impl Series {
     fn points(&self, quantity: usize) -> Vec<(f64, f64)> {
@@ -66,7 +71,9 @@ pub(super) fn pictures(run: &Run) -> Vec<Result<Picture, Missing>> {
 
 fn of_axis(run: &Run, axis: &Axis) -> Vec<Result<Picture, Missing>> {
     let name = text::printable(&axis.path);
-    let title = format!("{TITLE} with {name}");
+    let plain = axis.values.iter().all(|v| v.parse::<f64>().is_ok());
+    let title =
+        if plain { format!("{TITLE} with {name}") } else { format!("{TITLE} with the size of the tensors ({name})") };
     let numbers = axis.numbers.as_deref().unwrap_or_default();
     let low = numbers.iter().copied().fold(f64::INFINITY, f64::min);
     let high = numbers.iter().copied().fold(0.0, f64::max);
@@ -85,21 +92,22 @@ fn of_axis(run: &Run, axis: &Axis) -> Vec<Result<Picture, Missing>> {
     if all.len() <= MOST_SERIES {
         return vec![picture(run, axis, title, "", &all)];
     }
-    match facets(run, axis) {
-        Some(facet) => facet
-            .values
-            .iter()
-            .enumerate()
-            .filter_map(|(k, value)| {
-                let own: Vec<Cell<'_>> =
-                    cells.iter().filter(|c| value_at(c.record, &facet.path) == Some(value)).copied().collect();
-                let own = series(run, axis, &own);
-                let title = format!("{title}, {}", facet.label(value));
-                (!own.is_empty()).then(|| picture(run, axis, title, &format!("-{}", k + 1), &own))
-            })
-            .collect(),
-        None => vec![picture(run, axis, title, "", &all)],
-    }
+    let Some(facet) = facets(run, axis) else { return vec![picture(run, axis, title, "", &all)] };
+    let of_value = |value: &String| {
+        let own: Vec<Cell<'_>> =
+            cells.iter().filter(|c| value_at(c.record, &facet.path) == Some(value)).copied().collect();
+        let own = series(run, axis, &own);
+        let label = facet.label(value);
+        let title = format!("{title}, {label}");
+        (!own.is_empty()).then(|| picture(run, axis, title, &format!("-{}", slug(&label)), &own))
+    };
+    facet.values.iter().take(MOST_FACETS).filter_map(of_value).collect()
+}
+
+/// A name as a part of a file's name.
+fn slug(name: &str) -> String {
+    let simple = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    name.chars().map(simple).take(40).collect()
 }
 
 /// The axis with the fewest values, over which series are spread.
@@ -123,11 +131,12 @@ fn series(run: &Run, axis: &Axis, cells: &[Cell<'_>]) -> Vec<Series> {
             series.samples.push(sample);
             continue;
         }
+        let groups =
+            cell.measured.relations.iter().any(|r| r.cost.first_terms + r.cost.second_terms + r.cost.pairings > 0.0);
         let short = run.label_by(cell.record, |a| a.path != axis.path && !constant(a));
         let label = if short.is_empty() { run.experiment.clone() } else { short };
-        let words = |claim: &Claim| key.split(|c: char| !c.is_alphanumeric() && c != '-').any(|w| w == claim.protocol);
-        let claims = run.claims.iter().filter(|c| c.axis == axis.path && words(c)).cloned().collect();
-        all.push((key, Series { label, samples: vec![sample], claims }));
+        let claims = run.claims.iter().filter(|c| c.axis == axis.path && uses(cell, &c.protocol)).cloned().collect();
+        all.push((key, Series { label, samples: vec![sample], claims, groups }));
     }
     let sorted = all.into_iter().map(|(_, mut series)| {
         series.samples.sort_by(|a, b| a.size.total_cmp(&b.size));
@@ -136,22 +145,25 @@ fn series(run: &Run, axis: &Axis, cells: &[Cell<'_>]) -> Vec<Series> {
     sorted.filter(|s| s.points(0).len() >= FEWEST).collect()
 }
 
+/// True if a cell's values or its relations name a protocol.
+fn uses(cell: &Cell<'_>, protocol: &str) -> bool {
+    let values = cell.record.point.iter().map(|(_, value)| value.as_str());
+    let mut names = values.chain(cell.measured.relations.iter().map(|r| r.protocol.as_str()));
+    names.any(|name| name.split(|c: char| !c.is_alphanumeric() && c != '-').any(|word| word == protocol))
+}
+
 fn picture(run: &Run, axis: &Axis, title: String, suffix: &str, all: &[Series]) -> Result<Picture, Missing> {
-    let slug: String = axis
-        .path
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
-        .take(40)
-        .collect();
     let claimed = all.iter().any(|s| !s.claims.is_empty());
     let plate = Plate {
-        name: format!("scaling-{slug}{suffix}"),
+        name: format!("scaling-{}{suffix}", slug(&axis.path)),
         title,
         caption: format!(
             "Both directions are logarithmic: a power law is a straight line, and its slope is the exponent. Exponents are \
              least-squares fits with their standard errors. The predicted exponent is that of the operations which the cost \
-             formulas of the relations give at the same sizes, openings not included{}.",
-            if claimed { "; claimed exponents are from the publications named" } else { "" }
+             formulas of the relations give at the same sizes, openings not included{}.{}{}",
+            if claimed { "; claimed exponents are from the publications named" } else { "" },
+            if all.iter().any(|s| s.groups) { " It leaves out multi-scalar multiplications and pairings." } else { "" },
+            if all.len() > MOST_DRAWN { " More series are in the table." } else { "" }
         ),
         description: description(all),
         numbers: numbers(axis, all),
@@ -164,7 +176,8 @@ fn picture(run: &Run, axis: &Axis, title: String, suffix: &str, all: &[Series]) 
             "size of the tensors".to_owned()
         }
     );
-    plate.drawn(run, |frame| draw(&frame, all, &x_title))
+    let shown = &all[..all.len().min(MOST_DRAWN)];
+    plate.drawn(run, |frame| draw(&frame, shown, &x_title))
 }
 
 fn exponent(fit: Option<Fit>) -> String {
@@ -214,11 +227,11 @@ fn draw(frame: &Frame<'_>, all: &[Series], x_title: &str) -> Option<String> {
     let claimed = all.iter().any(|s| !s.claims.is_empty());
     let bottom = table + table_height(frame, all.len(), claimed);
     frame.draw(bottom, |canvas| {
-        for (quantity, (name, show)) in QUANTITIES.iter().enumerate() {
+        for (quantity, (name, unit)) in QUANTITIES.iter().enumerate() {
             let x = left + (quantity % columns) as f64 * (width + gap);
             let y = frame.top() + (quantity / columns) as f64 * row;
             canvas.text((x, y + 8.0), &format!("↑ {name}"), Type::HEAD);
-            panel(canvas, [x, y + 28.0, x + width, y + 28.0 + height], all, quantity, *show, x_title);
+            panel(canvas, [x, y + 28.0, x + width, y + 28.0 + height], all, quantity, *unit, x_title);
         }
         exponents(canvas, frame, all, table, claimed);
     })
@@ -229,7 +242,7 @@ fn panel(
     [left, top, right, bottom]: [f64; 4],
     all: &[Series],
     quantity: usize,
-    show: Show,
+    unit: Unit,
     x_title: &str,
 ) {
     let points: Vec<Vec<(f64, f64)>> = all.iter().map(|s| s.points(quantity)).collect();
@@ -237,8 +250,8 @@ fn panel(
     let mut sizes: Vec<f64> = all.iter().flat_map(|s| s.samples.iter().map(|p| p.size)).collect();
     sizes.sort_by(f64::total_cmp);
     sizes.dedup();
-    let y = Scale::log(&values, 5, show);
-    let x = Scale::log(&sizes, 5, text::count).at(&sizes, text::count);
+    let y = Scale::log(&values, 5, unit);
+    let x = Scale::log(&sizes, 5, Unit::COUNT).at(&sizes, Unit::COUNT);
     let plot = Plot::new([left + Plot::gutter(&y), top, right - 10.0, bottom], x, y);
     plot.horizontal(canvas);
     plot.vertical(canvas);
@@ -256,14 +269,15 @@ fn panel(
 }
 
 fn table_height(frame: &Frame<'_>, series: usize, claimed: bool) -> f64 {
-    let lines = if frame.narrow() { series * (4 + usize::from(claimed)) } else { series + 1 };
-    lines as f64 * LINE + 30.0
+    let exponents = 3.0 + f64::from(u8::from(claimed));
+    let one = if frame.narrow() { LINE + exponents * (LINE - 2.0) } else { LINE };
+    series as f64 * one + LINE + 14.0
 }
 
 /// The legend, with the exponents of every series.
 fn exponents(canvas: &Canvas<'_>, frame: &Frame<'_>, all: &[Series], top: f64, claimed: bool) {
     let (left, right) = frame.sides();
-    let mut heads = vec!["time", "predicted", "proof bytes"];
+    let mut heads = vec!["time", "time, predicted", "proof bytes"];
     if claimed {
         heads.insert(2, "claimed");
     }
@@ -275,7 +289,7 @@ fn exponents(canvas: &Canvas<'_>, frame: &Frame<'_>, all: &[Series], top: f64, c
         cells
     };
     canvas.text((left, top + 8.0), "Fitted exponents", Type::HEAD);
-    let column = 128.0;
+    let column = 132.0;
     let place = |at: usize| right - (heads.len() - 1 - at) as f64 * column;
     let mut y = top + 8.0;
     if !frame.narrow() {

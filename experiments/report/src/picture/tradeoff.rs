@@ -1,5 +1,6 @@
 //! Time to prove against proof size, one mark per cell.
 
+use super::canvas::Unit;
 use super::palette::{series_ink, series_mark};
 use super::points::{Direction, Point, Points, Series};
 use super::{MOST_CELLS, Missing, Numbers, Picture, Plate, left_out};
@@ -21,8 +22,8 @@ pub(super) fn picture(run: &Run) -> Result<Picture, Missing> {
     let time = |cell: &Cell<'_>| cell.wall("prove").unwrap_or_default().0;
     let at = |cell: &Cell<'_>| (time(cell), cell.measured.proof_bytes as f64);
     let points = Points {
-        x: Direction { title: "time to prove (median) →", show: text::time },
-        y: Direction { title: "↑ proof size", show: text::bytes },
+        x: Direction { title: "time to prove (median) →", unit: Unit::TIME },
+        y: Direction { title: "↑ proof size", unit: Unit::BYTES },
         series: series(run, shown, at),
         diagonal: false,
     };

@@ -12,7 +12,7 @@ use zkml_engine::job::{Attempt, Job, Step, Stopped};
 use zkml_engine::{cell, environment};
 use zkml_results::lock::Lock;
 use zkml_results::record::{CellRecord, Status};
-use zkml_results::store::{RECORD, write_json};
+use zkml_results::store::{RECORD, remove_leftovers, write_json};
 
 /// The job in a cell's folder.
 pub(super) const JOB: &str = "cell.json";
@@ -76,17 +76,6 @@ fn stop_with_parent() {
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         std::process::exit(i32::from(Exit::Interrupted.code()));
     });
-}
-
-/// Removes the unfinished files of a process that was killed.
-fn remove_leftovers(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
-        let path = entry.path();
-        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        if hidden && path.extension().is_some_and(|e| e == "tmp") {
-            let _ = fs::remove_file(path);
-        }
-    }
 }
 
 /// The record in a cell's folder; `Err` says why it cannot be used.

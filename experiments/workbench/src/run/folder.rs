@@ -13,7 +13,7 @@ use zkml_results::environment::Environment;
 use zkml_results::lock::{Lock, LockError};
 use zkml_results::planned::{Planned, PlannedCell};
 use zkml_results::record::{CellRecord, Status};
-use zkml_results::store::{RunFolder, write_atomic, write_json};
+use zkml_results::store::{RunFolder, remove_leftovers, write_atomic, write_json};
 
 /// Earlier runs that are looked at, newest first.
 const LOOK_BACK: usize = 20;
@@ -50,6 +50,7 @@ pub(super) fn open(request: &Request<'_>, name: &str, plans: &Plans) -> Result<O
             let path = folder.path().display();
             return Err(Failure::usage(format!("{path}: {reason}\n  `--new` starts a run with the data as it is now")));
         }
+        folder.make_latest(request.runs, name);
         return go_on(folder, lock, &cells);
     }
     if request.new {
@@ -61,6 +62,7 @@ pub(super) fn open(request: &Request<'_>, name: &str, plans: &Plans) -> Result<O
     match earlier.iter().take(LOOK_BACK).find(same) {
         Some(folder) if done(folder, &cells) < cells.len() => {
             let lock = lock(folder)?;
+            folder.make_latest(request.runs, name);
             go_on(folder.clone(), lock, &cells)
         }
         Some(_) => start(request.runs, name, String::new()),
@@ -85,6 +87,7 @@ fn start(runs: &Path, name: &str, decision: String) -> Result<Open, Failure> {
 }
 
 fn go_on(folder: RunFolder, lock: Lock, cells: &[PlannedCell]) -> Result<Open, Failure> {
+    remove_leftovers(folder.path());
     let records = gather(&folder, cells)?;
     let done = records.iter().filter(|r| r.status == Status::Ok).count();
     let failed = match records.len() - done {

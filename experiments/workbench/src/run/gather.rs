@@ -1,6 +1,6 @@
 //! Records of cells that ran elsewhere, or whose run was stopped before it took them over; and `workbench collect`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -12,6 +12,9 @@ use zkml_results::environment::Environment;
 use zkml_results::planned::{Planned, PlannedCell};
 use zkml_results::record::{CellRecord, Status};
 use zkml_results::store::RunFolder;
+
+/// Most missing cells that are named.
+const MAX_MISSING: usize = 50;
 
 /// Takes the records in the cells' folders into the results, each once, and returns the records of these cells, in the
 /// order of the plan. The folder must be locked.
@@ -73,6 +76,14 @@ pub(super) fn environment_of(folder: &RunFolder, records: &[CellRecord]) -> Envi
     found.unwrap_or_else(environment::collect)
 }
 
+/// A line for results of different machines or settings, whose times are not to be compared.
+pub(super) fn several_environments(records: &[CellRecord]) -> Option<String> {
+    let environments: BTreeSet<&str> = records.iter().map(|r| r.environment.as_str()).collect();
+    let count = environments.len();
+    (count > 1)
+        .then(|| format!("note: the cells ran in {count} environments (env.json, env-*.json): compare times with care"))
+}
+
 /// `workbench collect`: the results of cells that ran anywhere, and which are missing.
 pub(crate) fn command(path: &Path, details: bool) -> Result<Exit, Failure> {
     let plan = Planned::read(path)?;
@@ -80,10 +91,15 @@ pub(crate) fn command(path: &Path, details: bool) -> Result<Exit, Failure> {
     let _lock = folder.lock()?;
     let records = gather(&folder, &plan.cells)?;
     folder.tidy()?;
-    println!("{}", table::report(&plan.experiment, &environment_of(&folder, &records), &records, details));
+    if !records.is_empty() {
+        println!("{}", table::report(&plan.experiment, &environment_of(&folder, &records), &records, details));
+    }
+    if let Some(line) = several_environments(&records) {
+        println!("{line}");
+    }
     let missing: Vec<&PlannedCell> =
         plan.cells.iter().filter(|cell| !records.iter().any(|r| r.identity == cell.identity)).collect();
-    for cell in &missing {
+    for cell in missing.iter().take(MAX_MISSING) {
         println!("MISSING {}: workbench run-cell {}", cell.label, path.join("cells").join(&cell.id).display());
     }
     if !missing.is_empty() {

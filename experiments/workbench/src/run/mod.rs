@@ -18,6 +18,7 @@ pub(crate) mod gather;
 pub(crate) mod papers;
 mod schedule;
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use crate::table;
@@ -26,7 +27,7 @@ use schedule::{Outcome, Scheduler};
 use zkml_engine::environment;
 use zkml_engine::exit::{Exit, Failure};
 use zkml_engine::plan;
-use zkml_engine::spec::{Document, SpecErrors};
+use zkml_engine::spec::{Document, MANY_CELLS, SpecErrors};
 use zkml_results::metrics;
 use zkml_results::record::{CellRecord, Status};
 
@@ -42,6 +43,8 @@ pub(crate) struct Request<'a> {
     pub(crate) resume: Option<&'a str>,
     /// Start a new run, whatever there is.
     pub(crate) new: bool,
+    /// Do not ask about many cells.
+    pub(crate) yes: bool,
     /// Cells at a time.
     pub(crate) jobs: usize,
     /// Print every step.
@@ -51,6 +54,7 @@ pub(crate) struct Request<'a> {
 /// Runs the command.
 pub(crate) fn command(request: &Request<'_>) -> Result<Exit, Failure> {
     let document = Document::open(request.file, request.overrides)?;
+    confirm(&document, request.yes)?;
     let plans = plan::plan(&document)?;
     let open = folder::open(request, &document.name, &plans)?;
     if !open.decision.is_empty() {
@@ -80,11 +84,36 @@ pub(crate) fn command(request: &Request<'_>) -> Result<Exit, Failure> {
     }
     let environment = gather::environment_of(&open.folder, &records);
     println!("{}", table::report(&document.name, &environment, &records, request.details));
+    if let Some(line) = gather::several_environments(&records) {
+        println!("{line}");
+    }
     if !plans.unsupported.is_empty() {
         println!("{}", table::unsupported(&plans.unsupported, records.len()));
     }
     println!("results: {}", open.folder.path().display());
+    match crate::report::page(open.folder.path()) {
+        Ok(page) => println!("report:  {}", page.display()),
+        // The results are safe, and can be drawn later.
+        Err(failure) => tracing::warn!("{}", failure.message),
+    }
     Ok(verdict(&records))
+}
+
+/// Asks before very many cells are planned: a matrix explodes easily. Where nobody can answer, `--yes` has to be there.
+fn confirm(document: &Document, yes: bool) -> Result<(), Failure> {
+    let count = document.count()?;
+    if yes || count <= MANY_CELLS {
+        return Ok(());
+    }
+    let many = format!("{}: the matrix has {count} cells, more than {MANY_CELLS}", document.name);
+    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        return Err(Failure::usage(format!("{many}\n  allowed:  `--yes`, if they are meant")));
+    }
+    eprint!("{many}. Go on? [y/N] ");
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    let agreed = read.is_ok() && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str());
+    if agreed { Ok(()) } else { Err(Failure::usage("nothing was done")) }
 }
 
 /// A failure in the middle of a run, with the place of what is finished.
@@ -116,6 +145,8 @@ pub(crate) struct PlanRequest<'a> {
     pub(crate) runs: &'a Path,
     /// Write the cells' jobs into this folder.
     pub(crate) export: Option<PathBuf>,
+    /// Do not ask about many cells.
+    pub(crate) yes: bool,
     /// Print JSON.
     pub(crate) json: bool,
     /// Print every relation.
@@ -125,6 +156,7 @@ pub(crate) struct PlanRequest<'a> {
 /// `workbench plan`: the same up to the first process.
 pub(crate) fn plan_command(request: &PlanRequest<'_>) -> Result<Exit, Failure> {
     let document = Document::open(request.file, request.overrides)?;
+    confirm(&document, request.yes)?;
     let plans = plan::plan(&document)?;
     if let Some(folder) = &request.export {
         export::export(&document, &plans, folder)?;

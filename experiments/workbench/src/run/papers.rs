@@ -117,6 +117,7 @@ fn records(
         runs: &request.runs,
         resume: None,
         new: false,
+        yes: true,
         jobs: request.jobs,
         details: false,
     };

@@ -66,6 +66,8 @@ pub(super) fn large(rng: &mut StdRng) -> Result<Vec<Case>, Failure> {
     Ok(vec![
         build(range(10), &[shape(vec![96, 200])?], Rows::Random, rng),
         build(pairs.ok_or_else(bad_table)?, &[shape(vec![64, 100])?, shape(vec![999])?], Rows::Random, rng),
+        // For protocols of small tables only.
+        build(range(4), &[shape(vec![60, 64])?], Rows::Random, rng),
     ])
 }
 
