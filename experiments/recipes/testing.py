@@ -19,7 +19,7 @@ protocol: {lookup: logup-gkr}
 matrix:
   input.rows: [1, 8, 32]
   protocol.lookup: [logup-gkr, lasso, {logkr: {form: product}}]
-measure: {warmup: 1, samples: 40}
+measure: {warmup: 1, samples: 100}
 """
 CELLS = 9
 

@@ -205,6 +205,12 @@ fn details(columns: &mut Columns<'_, Row<'_>>) {
 
 fn machine(columns: &mut Columns<'_, Row<'_>>) {
     let share = |machine: &Machine, seconds: f64| seconds / (machine.seconds * machine.cores as f64);
+    columns.integer(
+        "jobs",
+        Unit::Count,
+        "Cells that ran side by side on the machine; none if only this one did.",
+        |row| row.machine()?.jobs,
+    );
     columns.number(
         "other_cpu_share",
         Unit::Ratio,
