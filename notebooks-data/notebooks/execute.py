@@ -1,10 +1,11 @@
-"""Executes notebooks from the top, in the folder they lie in, and writes them with their outputs and as HTML.
+"""Executes notebooks from the top, in the folder they lie in, and writes them with their outputs, as HTML, and their pictures.
 
 A cell that raises, writes to the standard error or prints a path of this machine is an error; the outputs that are
 there are written all the same, so that one can look. `run` calls this in the environment that it made.
 """
 
 import argparse
+import base64
 import os
 import sys
 import tempfile
@@ -61,6 +62,14 @@ def page(notebook, title):
     return exporter.from_notebook_node(notebook, {"metadata": {"name": title}})[0]
 
 
+def figures(notebook, stem, folder):
+    """Writes the notebook's pictures as `<stem>-<number>.png`."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    pictures = [output["data"]["image/png"] for output in outputs if "image/png" in output.get("data", {})]
+    for number, picture in enumerate(pictures, 1):
+        (folder / f"{stem}-{number}.png").write_bytes(base64.b64decode(picture))
+
+
 def main():
     parser = argparse.ArgumentParser(prog="notebooks-data/notebooks/run", description=__doc__)
     parser.add_argument("notebooks", nargs="*", help="their names; all of them if none is given")
@@ -83,6 +92,7 @@ def main():
         executed = options.out / path.name
         nbformat.write(notebook, executed)
         executed.with_suffix(".html").write_text(page(notebook, path.stem), encoding="utf-8")
+        figures(notebook, path.stem, options.out)
         if options.update and not faults:
             nbformat.write(notebook, path)
         print(f"{'FAILED' if faults else 'ok':7}{path.name}: {executed}, {executed.with_suffix('.html').name}")
