@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::table::Shown;
+
 /// Proofs of neural-network inference: write an experiment as YAML, prove it, verify it from bytes, compare.
 #[derive(Debug, Parser)]
 #[command(name = "workbench", version, about, after_help = AFTER_HELP)]
@@ -64,9 +66,8 @@ pub(crate) enum Command {
         /// Folder of all runs [default: notebooks-data/runs, or the variable WORKBENCH_RUNS].
         #[arg(long, value_name = "DIR")]
         runs: Option<PathBuf>,
-        /// Print every step of every cell's proof, not only every layer of a single cell.
-        #[arg(long)]
-        details: bool,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Check an experiment and predict its cells, without proving anything.
     ///
@@ -240,9 +241,8 @@ pub(crate) enum Command {
     Collect {
         /// The folder of the run.
         folder: PathBuf,
-        /// Print every step of every cell's proof.
-        #[arg(long)]
-        details: bool,
+        #[command(flatten)]
+        shown: Shown,
     },
 }
 

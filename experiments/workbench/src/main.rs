@@ -46,11 +46,11 @@ fn start_log(verbose: u8) {
 
 fn dispatch(command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::Run { experiment, resume, new, jobs, yes, runs, details } => {
+        Command::Run { experiment, resume, new, jobs, yes, runs, shown } => {
             let file = locate::experiment(&experiment.spec)?;
             let runs = runs.unwrap_or_else(locate::runs);
             let (overrides, resume) = (experiment.overrides.as_slice(), resume.as_deref());
-            run::command(&run::Request { file: &file, overrides, runs: &runs, resume, new, yes, jobs, details })
+            run::command(&run::Request { file: &file, overrides, runs: &runs, resume, new, yes, jobs, shown })
         }
         Command::Plan { experiment, json, details, export, yes, runs } => {
             let file = locate::experiment(&experiment.spec)?;
@@ -67,7 +67,7 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::RunCell { folder, again, data, jobs, child } => {
             run::cell::command(&run::cell::CellRequest { folder: &folder, again, data, jobs, child })
         }
-        Command::Collect { folder, details } => run::gather::command(&folder, details),
+        Command::Collect { folder, shown } => run::gather::command(&folder, shown),
         Command::Papers { only, list, jobs, runs } => {
             let runs = runs.unwrap_or_else(locate::runs);
             run::papers::command(&run::papers::PapersRequest { only, list, runs, jobs })

@@ -85,14 +85,14 @@ pub(super) fn several_environments(records: &[CellRecord]) -> Option<String> {
 }
 
 /// `workbench collect`: the results of cells that ran anywhere, and which are missing.
-pub(crate) fn command(path: &Path, details: bool) -> Result<Exit, Failure> {
+pub(crate) fn command(path: &Path, shown: table::Shown) -> Result<Exit, Failure> {
     let plan = Planned::read(path)?;
     let folder = RunFolder::at(path);
     let _lock = folder.lock()?;
     let records = gather(&folder, &plan.cells)?;
     folder.tidy()?;
     if !records.is_empty() {
-        println!("{}", table::report(&plan.experiment, &environment_of(&folder, &records), &records, details));
+        println!("{}", table::report(&plan.experiment, &environment_of(&folder, &records), &records, shown));
     }
     if let Some(line) = several_environments(&records) {
         println!("{line}");

@@ -47,8 +47,8 @@ pub(crate) struct Request<'a> {
     pub(crate) yes: bool,
     /// Cells at a time.
     pub(crate) jobs: usize,
-    /// Print every step.
-    pub(crate) details: bool,
+    /// What to print at the end.
+    pub(crate) shown: table::Shown,
 }
 
 /// Runs the command.
@@ -83,7 +83,7 @@ pub(crate) fn command(request: &Request<'_>) -> Result<Exit, Failure> {
         record.violations = metrics::violations(&plan.experiment.checks, &record.metrics);
     }
     let environment = gather::environment_of(&open.folder, &records);
-    println!("{}", table::report(&document.name, &environment, &records, request.details));
+    println!("{}", table::report(&document.name, &environment, &records, request.shown));
     if let Some(line) = gather::several_environments(&records) {
         println!("{line}");
     }

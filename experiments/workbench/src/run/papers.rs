@@ -119,7 +119,7 @@ fn records(
         new: false,
         yes: true,
         jobs: request.jobs,
-        details: false,
+        shown: table::Shown::default(),
     };
     let open = folder::open(&run, NAME, &plans)?;
     if !open.decision.is_empty() {

@@ -3,6 +3,7 @@
 mod cell;
 pub(crate) mod claims;
 mod device;
+mod notes;
 mod plans;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
@@ -30,9 +31,20 @@ pub(crate) fn plain(header: &[&str], rows: Vec<Vec<String>>) -> String {
     table.to_string()
 }
 
-/// Everything about a finished run: the tables of a single cell, or one row per cell. With `details`, all tables of all
-/// cells.
-pub(crate) fn report(name: &str, environment: &Environment, records: &[CellRecord], details: bool) -> String {
+/// What to show of a finished run beside what is always shown.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(crate) struct Shown {
+    /// Print every step of every cell's proof, not only every layer of a single cell.
+    #[arg(long)]
+    pub(crate) details: bool,
+    /// Add a column that scores the hardware: predicted field products per joule where RAPL or NVML reports energy,
+    /// per second elsewhere.
+    #[arg(long)]
+    pub(crate) zk_score: bool,
+}
+
+/// Everything about a finished run: the tables of a single cell, or one row per cell. With details, all tables of all cells.
+pub(crate) fn report(name: &str, environment: &Environment, records: &[CellRecord], shown: Shown) -> String {
     let mut parts = vec![format!(
         "{name}: {} of {} cells ok | {} | {} threads | {} build | executable {}",
         records.iter().filter(|r| r.status == Status::Ok).count(),
@@ -42,18 +54,19 @@ pub(crate) fn report(name: &str, environment: &Environment, records: &[CellRecor
         environment.profile,
         environment.executable.get(..12).unwrap_or_default(),
     )];
-    if environment.opt_level != "3" {
-        let level = &environment.opt_level;
-        parts.push(format!("note: built at optimisation level {level}; measure with `cargo run --release`"));
-    }
     if let [only] = records {
-        parts.push(cell::tables(only, details));
-    } else {
-        for record in records.iter().filter(|_| details) {
-            parts.extend([label(record), cell::tables(record, details)]);
+        parts.push(cell::tables(only, shown.details));
+        if shown.zk_score {
+            let score = notes::Score::of(records);
+            parts.push(format!("{} {}\n  {}", score.value(only), score.heading, score.meaning));
         }
-        parts.push(comparison(records));
+    } else {
+        for record in records.iter().filter(|_| shown.details) {
+            parts.extend([label(record), cell::tables(record, true)]);
+        }
+        parts.push(comparison(records, shown.zk_score.then(|| notes::Score::of(records)).as_ref()));
     }
+    parts.extend(notes::doubts(environment, records));
     parts.extend(answers(records));
     parts.extend(device::lines(records));
     for record in records.iter().filter(|r| r.status != Status::Ok) {
@@ -152,24 +165,28 @@ fn soundness(soundness: &Soundness) -> String {
 }
 
 /// One row per cell.
-fn comparison(records: &[CellRecord]) -> String {
+fn comparison(records: &[CellRecord], score: Option<&notes::Score>) -> String {
     let axes: Vec<&str> = records.first().map_or_else(Vec::new, |r| r.point.iter().map(|(p, _)| p.as_str()).collect());
     let mut header = axes;
     header.extend([
         "status", "commit", "lookups", "einsums", "opening", "prove", "+-", "cpu", "verify", "proof", "key", "memory",
         "bits", "error", "overhead",
     ]);
+    header.extend(score.map(|s| s.heading));
     let mut table = table(&header);
     for record in records {
         let mut row: Vec<String> = record.point.iter().map(|(_, value)| value.clone()).collect();
         row.push(if record.weak { format!("{}, weak", record.status.word()) } else { record.status.word().to_owned() });
         if let Some(measured) = &record.measured {
             row.extend(compared(record, measured));
+            row.extend(score.map(|s| s.value(record)));
         }
         table.add_row(row);
     }
+    let meaning = score.map_or_else(String::new, |s| format!("\n  {}", s.meaning));
     format!(
-        "{table}\n  wall times: medians; +-: median absolute deviation of prove; cpu: of prove; error: largest, in output steps"
+        "{table}\n  wall times: medians; +-: median absolute deviation of prove; cpu: of prove; error: largest, in output steps\
+         {meaning}"
     )
 }
 
@@ -243,7 +260,7 @@ mod tests {
         let record =
             CellRecord { status: Status::Invalid, reason: Some("tampered".to_owned()), ..CellRecord::default() };
         assert_eq!(one_line(&record), "INVALID: tampered");
-        let shown = report("t", &zkml_engine::environment::collect(), &[record.clone(), record], false);
+        let shown = report("t", &zkml_engine::environment::collect(), &[record.clone(), record], Shown::default());
         assert!(shown.contains("INVALID single cell: tampered") && !shown.contains(" ms"), "{shown}");
     }
 }
