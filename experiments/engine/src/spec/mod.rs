@@ -20,8 +20,6 @@ mod values;
 mod yaml;
 
 #[cfg(test)]
-mod sweep_tests;
-#[cfg(test)]
 mod tests;
 
 pub use check::Fault;

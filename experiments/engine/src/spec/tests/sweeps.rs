@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::tests::{BASE, document, errors};
-use super::{Cell, Document, Experiment, MANY_CELLS, MAX_CELLS};
+use super::{BASE, document, errors};
+use crate::spec::{Cell, Document, Experiment, MANY_CELLS, MAX_CELLS};
 
 fn labels(text: &str, overrides: &[&str]) -> Vec<String> {
     let document = document(text, overrides).unwrap_or_else(|e| panic!("{overrides:?}\n{e}"));
@@ -503,7 +503,7 @@ fn every_experiment_beside_the_engine_opens_and_resolves_to_the_same_cells() {
 
 #[test]
 fn the_matrix_in_the_readme_is_what_it_says() {
-    let readme = include_str!("../../../../README.md");
+    let readme = include_str!("../../../../../README.md");
     let mut blocks = readme.split("```yaml").skip(1).filter_map(|block| block.split("```").next());
     let block = blocks.find(|block| block.trim_start().starts_with("matrix:")).unwrap();
     let lines: Vec<&str> = block.lines().map(|line| line.strip_prefix("  ").unwrap_or(line)).collect();

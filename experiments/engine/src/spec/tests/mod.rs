@@ -1,5 +1,7 @@
 //! Exact texts of errors, overrides and matrix expansion.
 
+mod sweeps;
+
 use std::path::Path;
 
 use super::{Document, SpecErrors};
