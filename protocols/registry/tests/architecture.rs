@@ -14,11 +14,12 @@ fn allowed(folder: &str) -> Option<&'static [&'static str]> {
     Some(match folder {
         "kernels/device" | "kernels/import" | "protocols/pairing" => &[],
         "protocols/core" | "kernels/gpu" | "kernels/icicle" => &["kernels/device"],
-        "kernels/layers" | "protocols/testkit" | "protocols/sumcheck" => &["protocols/core", "kernels/device"],
+        "kernels/layers" | "protocols/testkit" | "protocols/sumcheck" | "experiments/results" => {
+            &["protocols/core", "kernels/device"]
+        }
         "protocols/commitment" => &["protocols/core", "protocols/pairing", "protocols/sumcheck", "kernels/device"],
         "protocols/model" => &["protocols/core", "protocols/sumcheck", "protocols/commitment", "kernels/device"],
         "protocols/registry" => &["protocols/core", "protocols/commitment", "protocols/*"],
-        "experiments/results" => &["protocols/core", "kernels/device"],
         "experiments/report" => &["protocols/core", "kernels/device", "experiments/results"],
         "experiments/engine" => &[
             "protocols/core",
