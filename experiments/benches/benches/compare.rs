@@ -15,13 +15,15 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use compare::judge::{self, Judged};
+use compare::judge;
 use compare::series::{AGAIN, Series, series};
 use criterion::{BenchmarkId, Criterion};
 use zkml_engine::locate;
 use zkml_engine::plan::{self, CellPlan};
 use zkml_engine::prepared::{Prepared, prepare};
 use zkml_engine::spec::Document;
+use zkml_report::verdicts::{self, Judged};
+use zkml_results::store::write_atomic;
 
 /// Compare protocols, or this build with an earlier one, on the cells of an experiment.
 #[derive(Debug, Parser)]
@@ -210,6 +212,19 @@ fn report(args: &Args, cells: &[Ready], output: &Path) -> Result<(), String> {
     let text = serde_json::to_string_pretty(&all).map_err(|e| e.to_string())?;
     std::fs::write(&file, text).map_err(|e| format!("{}: the verdicts cannot be written: {e}", file.display()))?;
     println!("verdicts:          {}", file.display());
+    draw(args, &all, &file.with_extension("svg"))?;
     println!("criterion's pages: {}", output.join("report/index.html").display());
+    Ok(())
+}
+
+/// The verdicts as a picture, or why there is none.
+fn draw(args: &Args, judged: &[Judged], file: &Path) -> Result<(), String> {
+    match verdicts::picture(&args.name, judged, args.baseline.as_deref()) {
+        Ok(picture) => {
+            write_atomic(file, picture.svg().as_bytes()).map_err(|e| e.to_string())?;
+            println!("picture:           {}", file.display());
+        }
+        Err(missing) => println!("no picture:        {}", missing.reason),
+    }
     Ok(())
 }

@@ -13,7 +13,8 @@
 //! | `operations` | predicted against counted operations, of a counting build |
 //! | `accuracy` | largest error of every layer against the float network |
 //!
-//! [`claims`] compares what papers claim with what cells show, [`tidy`] makes tables for notebooks.
+//! [`claims`] compares what papers claim with what cells show, [`tidy`] makes tables for notebooks, [`verdicts`] draws what
+//! `just compare` found.
 //!
 //! ```
 //! # use std::path::Path;
@@ -31,6 +32,7 @@
 
 pub mod claims;
 pub mod tidy;
+pub mod verdicts;
 
 mod fit;
 mod page;

@@ -11,6 +11,10 @@ const FEW: usize = 5;
 /// standard deviation of normal noise (Iglewicz, Hoaglin 1993).
 const OUTLIER: f64 = 3.5;
 
+/// Outliers also differ from the median by more than this share of it: among very steady samples, a deviation that is many
+/// times the usual one is still of no consequence.
+const FAR: f64 = 0.05;
+
 /// A median absolute deviation above this share of the median is noise worth a word.
 const NOISY: f64 = 0.1;
 
@@ -50,9 +54,8 @@ pub fn of_environment(environment: &Environment) -> Vec<String> {
 /// True where a sample is an outlier among its like.
 pub fn outliers(samples: &[f64]) -> Vec<bool> {
     let Summary { median, spread, .. } = Summary::of(samples);
-    // Of equal samples nothing is an outlier that differs by less than a thousandth.
-    let sigma = (spread / 0.6745).max(median.abs() * 1e-3);
-    samples.iter().map(|s| (s - median).abs() > OUTLIER * sigma).collect()
+    let usual = (OUTLIER * spread / 0.6745).max(FAR * median.abs());
+    samples.iter().map(|s| (s - median).abs() > usual).collect()
 }
 
 fn samples(measured: &Measured) -> Vec<String> {
@@ -62,14 +65,15 @@ fn samples(measured: &Measured) -> Vec<String> {
         return vec![format!("{proofs}: too few to know the spread; set measure.samples=10 or more")];
     }
     let mut advice = Vec::new();
-    let Summary { median, spread, max, .. } = Summary::of(&times);
+    let Summary { median, spread, min, max, .. } = Summary::of(&times);
     let far = outliers(&times);
     let count = far.iter().filter(|f| **f).count();
     if far.first() == Some(&true) && count == 1 && times.first() == Some(&max) {
         advice.push("the first measured proof is the slowest by far: raise measure.warmup".to_owned());
     } else if count > 0 {
-        let worst = max / median;
-        advice.push(format!("{count} of {} proofs are outliers, the slowest {worst:.1} x the median", times.len()));
+        let (which, end) = if max - median >= median - min { ("slowest", max) } else { ("fastest", min) };
+        let worst = end / median;
+        advice.push(format!("{count} of {} proofs are outliers, the {which} {worst:.1} x the median", times.len()));
     }
     if spread > NOISY * median {
         let share = 100.0 * spread / median;
@@ -127,6 +131,18 @@ mod tests {
     }
 
     #[test]
+    fn outliers_are_far_from_the_median_and_from_the_other_samples() {
+        let count = |samples: &[f64]| outliers(samples).iter().filter(|far| **far).count();
+        // Four hundredths are far from samples a thousandth apart, and yet no outlier.
+        assert_eq!(count(&[1.0, 1.001, 0.999, 1.04, 1.0, 1.001]), 0);
+        assert_eq!(count(&[1.0, 1.001, 0.999, 1.06, 1.0, 1.001]), 1);
+        assert_eq!(count(&[1.0, 1.001, 0.999, 0.94, 1.0, 1.001]), 1);
+        // Six hundredths are usual among samples that scatter by as much.
+        assert_eq!(count(&[1.0, 1.05, 0.95, 1.06, 1.02, 0.97]), 0);
+        assert_eq!(count(&[0.0, 0.0, 0.0]), 0);
+    }
+
+    #[test]
     fn every_reason_for_doubt_is_named() {
         let says = |cell: &CellRecord, word: &str| {
             let advice = of(cell);
@@ -135,6 +151,7 @@ mod tests {
         says(&cell(&[1.0, 1.0], None), "too few");
         says(&cell(&[3.0, 1.0, 1.01, 0.99, 1.0, 1.02], None), "measure.warmup");
         says(&cell(&[1.0, 1.01, 0.99, 3.0, 1.0, 1.02], None), "1 of 6 proofs are outliers, the slowest 3.0 x");
+        says(&cell(&[1.0, 1.01, 0.99, 0.5, 1.0, 1.02], None), "1 of 6 proofs are outliers, the fastest 0.5 x");
         says(&cell(&[1.0, 1.3, 0.7, 1.2, 0.8], None), "scatter by 20 %");
         let steady = [1.0, 1.01, 0.99, 1.0, 1.02];
         let machine = Machine { seconds: 10.0, cores: 2, ..Machine::default() };

@@ -2,6 +2,7 @@
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde::{Deserialize, Serialize};
 
 use crate::stats::median;
 
@@ -25,8 +26,9 @@ pub struct Ratio {
     pub high: f64,
 }
 
-/// What the samples say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the samples say. Files have the [`word`](Verdict::word).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Faster, by more than the noise floor.
     Better,
@@ -35,6 +37,7 @@ pub enum Verdict {
     /// A tenth apart at most, on a machine whose noise is smaller than that.
     Same,
     /// The interval is too wide, or the machine too noisy.
+    #[serde(rename = "can't tell")]
     CannotTell,
 }
 
@@ -129,6 +132,13 @@ mod tests {
         assert!((noise_floor(&[]) - 0.01).abs() < 1e-12);
         let pair = |low, high| Ratio { value: 1.0, low, high };
         assert!((noise_floor(&[pair(0.93, 1.02), pair(0.99, 1.04)]) - 0.07).abs() < 1e-12);
+    }
+
+    #[test]
+    fn files_have_the_word() {
+        for verdict in [Verdict::Better, Verdict::Worse, Verdict::Same, Verdict::CannotTell] {
+            assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.word());
+        }
     }
 
     #[test]

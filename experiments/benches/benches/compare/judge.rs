@@ -4,44 +4,12 @@ use std::collections::BTreeMap;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
-use serde::Serialize;
+use zkml_report::verdicts::{Comparison, Judged, Row};
 use zkml_results::stats::Summary;
 use zkml_results::verdict::{Ratio, noise_floor, ratio, verdict};
 
 use super::samples::{Key, Samples};
 use super::series::{AGAIN, Series};
-
-/// A group, judged.
-#[derive(Debug, Serialize)]
-pub(crate) struct Judged {
-    /// The phase.
-    phase: String,
-    /// The series that the others are compared with.
-    reference: String,
-    /// Share by which two measurements of one cell differed.
-    noise_floor: f64,
-    /// One row per benchmark.
-    rows: Vec<Row>,
-}
-
-#[derive(Debug, Serialize)]
-struct Row {
-    series: String,
-    size: Option<String>,
-    seconds: f64,
-    spread: f64,
-    samples: usize,
-    against_reference: Option<Comparison>,
-    against_baseline: Option<Comparison>,
-}
-
-#[derive(Debug, Serialize)]
-struct Comparison {
-    ratio: f64,
-    low: f64,
-    high: f64,
-    verdict: &'static str,
-}
 
 /// Judges a group. `against` names the reference.
 pub(crate) fn group(
@@ -56,7 +24,7 @@ pub(crate) fn group(
     let compare = |ours: &[f64], theirs: &[f64]| {
         let found = ratio(ours, theirs)?;
         let Ratio { value, low, high } = found;
-        Some(Comparison { ratio: value, low, high, verdict: verdict(found, noise_floor).word() })
+        Some(Comparison { ratio: value, low, high, verdict: verdict(found, noise_floor) })
     };
     let mut rows = Vec::new();
     for Series { label, size } in series {
@@ -132,7 +100,7 @@ pub(crate) fn table(name: &str, judged: &Judged, baseline: Option<&str>) -> Stri
 
 fn compared(comparison: Option<&Comparison>) -> [String; 3] {
     comparison.map_or_else(Default::default, |c| {
-        [format!("{:.3} x", c.ratio), format!("{:.3} to {:.3}", c.low, c.high), c.verdict.to_owned()]
+        [format!("{:.3} x", c.ratio), format!("{:.3} to {:.3}", c.low, c.high), c.verdict.word().to_owned()]
     })
 }
 

@@ -109,6 +109,13 @@ impl<'a> Canvas<'a> {
         self.draw(&PathElement::new(points, colour(ink).stroke_width(thickness)));
     }
 
+    /// An arrow's head with its tip at that point, towards the right or the left.
+    pub(crate) fn arrow(&self, (x, y): (f64, f64), right: bool, ink: Ink) {
+        let back = if right { x - 7.0 } else { x + 7.0 };
+        let points = [pixel(x, y), pixel(back, y - 5.0), pixel(back, y + 5.0)];
+        self.draw(&Polygon::new(points.to_vec(), colour(ink).filled()));
+    }
+
     /// A mark of about ten pixels.
     pub(crate) fn mark(&self, (x, y): (f64, f64), mark: Mark, ink: Ink) {
         let r = 5.0;
@@ -211,6 +218,7 @@ impl Unit {
     pub(crate) const TIME: Self = Self { show: text::time, binary: false };
     pub(crate) const BYTES: Self = Self { show: text::bytes, binary: true };
     pub(crate) const COUNT: Self = Self { show: text::count, binary: false };
+    pub(crate) const FACTOR: Self = Self { show: text::factor, binary: false };
 
     /// A round number, without zeros that say nothing.
     fn tick(self, value: f64) -> String {
@@ -295,6 +303,11 @@ impl Scale {
         Self { low, high, log: true, ticks }
     }
 
+    /// From the one to the other positive number, with logarithmic steps and no ticks.
+    pub(crate) fn log_between(low: f64, high: f64) -> Self {
+        Self { low: low.log10(), high: high.log10(), log: true, ticks: Vec::new() }
+    }
+
     /// The same with ticks at these values.
     pub(crate) fn at(mut self, ticks: &[f64], unit: Unit) -> Self {
         self.ticks = ticks.iter().map(|v| (*v, unit.tick(*v))).collect();
@@ -333,6 +346,11 @@ impl Plot {
         use plotters::coord::CoordTranslate;
         let (px, py) = self.coordinates.translate(&(self.x.place(x), self.y.place(y)));
         (f64::from(px), f64::from(py))
+    }
+
+    /// Where the vertical lines of the grid are, in the units of the scale.
+    pub(crate) fn ticks(&self) -> impl Iterator<Item = f64> {
+        self.x.ticks.iter().map(|(value, _)| *value)
     }
 
     /// Vertical lines of the grid, and their ticks below it.

@@ -4,6 +4,7 @@ mod accuracy;
 mod bars;
 mod bytes;
 mod canvas;
+pub(crate) mod forest;
 mod operations;
 mod palette;
 mod phases;
@@ -26,7 +27,7 @@ const NARROW: f64 = 350.0;
 /// Pixels of a PNG per pixel of its picture.
 const ZOOM: f32 = 2.0;
 /// More cells than this are not drawn: the tables have all.
-const MOST_CELLS: usize = 60;
+pub(crate) const MOST_CELLS: usize = 60;
 
 /// A table of the numbers behind a picture.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub struct Numbers {
     pub rows: Vec<Vec<String>>,
 }
 
-/// A picture of a run.
+/// A picture of results.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
     /// Name for files: small letters, digits and dashes.
@@ -61,6 +62,11 @@ impl Picture {
         svg::element(&self.file, svg::Place::File, &self.name, "", &self.title, &self.description)
     }
 
+    /// The picture as an SVG file 350 pixels wide, for phones; without title, which stands beside it.
+    pub fn narrow_svg(&self) -> String {
+        svg::element(&self.narrow, svg::Place::File, &self.name, "", &self.title, &self.description)
+    }
+
     /// The picture as a PNG file in the light palette.
     pub fn png(&self) -> Result<Vec<u8>, ReportError> {
         svg::png(&self.svg(), ZOOM).map_err(|reason| ReportError::Png { name: self.name.clone(), reason })
@@ -75,7 +81,7 @@ impl Picture {
     }
 }
 
-/// A picture that a run has no data for.
+/// A picture that there is no data for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
     /// What it would show.
@@ -85,25 +91,29 @@ pub struct Missing {
 }
 
 impl Missing {
-    fn new(title: &str, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(title: &str, reason: impl Into<String>) -> Self {
         Self { title: title.to_owned(), reason: reason.into() }
     }
 }
 
 /// Everything about a picture but its drawings.
-struct Plate {
-    name: String,
-    title: String,
-    caption: String,
-    description: String,
-    numbers: Numbers,
+pub(crate) struct Plate {
+    pub(crate) name: String,
+    pub(crate) title: String,
+    pub(crate) caption: String,
+    pub(crate) description: String,
+    pub(crate) numbers: Numbers,
 }
 
 impl Plate {
-    /// The picture in all forms; `draw` is given each form's frame.
+    /// The picture of a run in all forms; `draw` is given each form's frame.
     fn drawn(self, run: &Run, draw: impl Fn(Frame<'_>) -> Option<String>) -> Result<Picture, Missing> {
-        let subtitle = text::printable(&run.experiment);
-        let titled = Frame { width: WIDE, title: Some((&self.title, &subtitle)) };
+        self.under(&text::printable(&run.experiment), draw)
+    }
+
+    /// The picture in all forms, with this subtitle in files.
+    pub(crate) fn under(self, subtitle: &str, draw: impl Fn(Frame<'_>) -> Option<String>) -> Result<Picture, Missing> {
+        let titled = Frame { width: WIDE, title: Some((&self.title, subtitle)) };
         let bare = |width| Frame { width, title: None };
         let [file, wide, narrow] = [titled, bare(WIDE), bare(NARROW)].map(draw);
         let (Some(file), Some(wide), Some(narrow)) = (file, wide, narrow) else {
@@ -143,12 +153,17 @@ fn left_out(cells: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::path::Path;
 
     use resvg::usvg::roxmltree::Document;
 
     use super::*;
+
+    /// The texts outside of any of a picture's drawings.
+    pub(crate) fn all_outside(picture: &Picture) -> Vec<String> {
+        [&picture.file, &picture.wide, &picture.narrow].into_iter().flat_map(|drawing| outside(drawing)).collect()
+    }
 
     /// Texts that do not lie inside of a drawing.
     fn outside(svg: &str) -> Vec<String> {
