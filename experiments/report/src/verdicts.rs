@@ -109,7 +109,7 @@ impl Against<'_> {
     fn word(&self, phase: &Judged, row: &Row) -> &'static str {
         match self.drawable(row) {
             Some(found) => found.verdict.word(),
-            None if self.baseline.is_some() => "not in baseline",
+            None if self.baseline.is_some() => "no baseline",
             None if row.series == phase.reference => "reference",
             None => "not compared",
         }
@@ -179,7 +179,8 @@ fn panel(against: &Against<'_>, phase: &Judged) -> Panel {
     };
     Panel {
         heading: text::printable(&phase.phase),
-        note: format!("ratio to {}; noise floor {} (shaded)", against.name(phase), share(phase.noise_floor)),
+        against: format!("against {}", against.name(phase)),
+        note: format!("noise floor {} (shaded)", share(phase.noise_floor)),
         floor,
         lines: phase.rows.iter().take(MOST_CELLS).map(line).collect(),
     }

@@ -33,6 +33,9 @@ pub(crate) struct Line {
 #[derive(Clone, Debug)]
 pub(crate) struct Panel {
     pub(crate) heading: String,
+    /// What the lines are compared with.
+    pub(crate) against: String,
+    /// How large the noise is.
     pub(crate) note: String,
     /// Share around one that is shaded.
     pub(crate) floor: f64,
@@ -105,7 +108,7 @@ impl Forest {
     pub(crate) fn draw(&self, frame: &Frame<'_>) -> Option<String> {
         let layout = self.layout(frame);
         let (low, high) = self.ends();
-        let ticks = ticks(low, high, ((layout.plot[1] - layout.plot[0]) / 52.0) as usize);
+        let ticks = ticks(low, high, ((layout.plot[1] - layout.plot[0]) / 46.0) as usize);
         let scale = Scale::log_between(low, high).at(&ticks, Unit::FACTOR);
         let height = |panel: &Panel| head(&layout) + panel.lines.len() as f64 * layout.row + 6.0;
         let space = 46.0;
@@ -141,51 +144,56 @@ impl Forest {
 
     fn layout(&self, frame: &Frame<'_>) -> Layout {
         let (left, right) = frame.sides();
-        let lines = || self.panels.iter().flat_map(|p| &p.lines);
-        let widest = |texts: &mut dyn Iterator<Item = String>, head: &str| {
-            texts.map(|t| text::width(&t, SIZE)).fold(text::width(head, SIZE), f64::max)
-        };
-        let words = widest(&mut lines().map(|l| l.word.to_owned()), "verdict");
-        let ratios = widest(&mut lines().filter_map(|l| l.found.as_ref().map(ratio)), "ratio");
-        if frame.narrow() {
-            let words = right - words;
-            let ratios_start = words - 10.0 - ratios;
-            let plot = [left + 1.0, ratios_start - 8.0];
-            return Layout {
-                left,
-                right,
-                above: true,
-                labels: right,
-                sizes: right,
-                plot,
-                ratios: words - 10.0,
-                intervals: None,
-                words,
-                row: 2.0 * LINE + 6.0,
-            };
+        let words = self.widest("verdict", |line| line.word.to_owned());
+        let ratios = self.widest("ratio", |line| line.found.as_ref().map(ratio).unwrap_or_default());
+        if !frame.narrow() {
+            return self.columns(left, right, words, ratios);
         }
-        let times = widest(&mut lines().map(|l| l.time.clone()), "median").min(WIDEST_TIME);
-        let intervals = widest(&mut lines().filter_map(|l| l.found.as_ref().map(interval)), "95 %");
-        let sizes = widest(&mut lines().map(|l| l.size.clone()), "").min(WIDEST_SIZE);
-        let labels = widest(&mut lines().map(|l| l.label.clone()), "").min((right - left) * 0.27);
-        let sizes_end = left + labels + if sizes > 0.0 { GAP + sizes } else { 0.0 };
-        let start = sizes_end + 12.0;
+        let words = right - words;
+        Layout {
+            left,
+            right,
+            above: true,
+            labels: right,
+            sizes: right,
+            plot: [left + 1.0, words - 10.0 - ratios - 8.0],
+            ratios: words - 10.0,
+            intervals: None,
+            words,
+            row: 2.0 * LINE + 6.0,
+        }
+    }
+
+    /// All columns side by side; verdicts and ratios are that wide.
+    fn columns(&self, left: f64, right: f64, words: f64, ratios: f64) -> Layout {
+        let times = self.widest("median", |line| line.time.clone()).min(WIDEST_TIME);
+        let intervals = self.widest("95 %", |line| line.found.as_ref().map(interval).unwrap_or_default());
+        let sizes = self.widest("", |line| line.size.clone()).min(WIDEST_SIZE);
+        let labels = left + self.widest("", |line| line.label.clone()).min((right - left) * 0.27);
+        let sizes = labels + if sizes > 0.0 { GAP + sizes } else { 0.0 };
+        let start = sizes + 12.0;
         let words = right - times - GAP - words;
-        let with = words - 2.0 * GAP - intervals;
-        let roomy = with - ratios - GAP - start >= LEAST;
-        let ratios_end = if roomy { with } else { words - GAP };
+        let before = words - 2.0 * GAP - intervals;
+        let roomy = before - ratios - GAP - start >= LEAST;
+        let ratios_end = if roomy { before } else { words - GAP };
         Layout {
             left,
             right,
             above: false,
-            labels: left + labels,
-            sizes: sizes_end,
+            labels,
+            sizes,
             plot: [start, ratios_end - ratios - GAP],
             ratios: ratios_end,
-            intervals: roomy.then_some(with + GAP),
+            intervals: roomy.then_some(before + GAP),
             words,
             row: 26.0,
         }
+    }
+
+    /// Width of a column: of its head, or of the widest text in it.
+    fn widest(&self, head: &str, shown: impl Fn(&Line) -> String) -> f64 {
+        let lines = self.panels.iter().flat_map(|p| &p.lines);
+        lines.map(|line| text::width(&shown(line), SIZE)).fold(text::width(head, SIZE), f64::max)
     }
 }
 
@@ -218,9 +226,14 @@ fn draw_heading(canvas: &Canvas<'_>, layout: &Layout, panel: &Panel, top: f64, f
     let (left, end) = (layout.left, if layout.above { layout.right } else { layout.plot[1] });
     let heading = text::fitted(&panel.heading, HEADING * BOLD, (end - left) * 0.6);
     canvas.text((left, y), &heading, Type::HEAD);
-    let (x, note_y) =
-        if layout.above { (left, y + LINE) } else { (left + text::width(&heading, HEADING * BOLD) + GAP, y + 0.5) };
-    canvas.text((x, note_y), &text::fitted(&panel.note, SIZE, end - x), Type::QUIET);
+    let x = left + text::width(&heading, HEADING * BOLD) + GAP;
+    let quiet = |at: (f64, f64), shown: &str| canvas.text(at, &text::fitted(shown, SIZE, end - at.0), Type::QUIET);
+    if layout.above {
+        quiet((x, y + 0.5), &panel.against);
+        quiet((left, y + LINE), &panel.note);
+    } else {
+        quiet((x, y + 0.5), &format!("{}, {}", panel.against, panel.note));
+    }
     if first && !layout.above {
         canvas.text((layout.ratios, y), "ratio", Type::QUIET.anchored(Anchor::End));
         if let Some(x) = layout.intervals {
@@ -274,7 +287,7 @@ fn draw_line(canvas: &Canvas<'_>, layout: &Layout, plot: &Plot, line: &Line, top
 /// The label over the grid, on paper of its own.
 fn draw_label_above(canvas: &Canvas<'_>, layout: &Layout, line: &Line, top: f64) {
     let y = top + LINE / 2.0;
-    canvas.rectangle((layout.left, top - 3.0), (layout.plot[1] + 1.0, top + LINE - 1.0), PAPER);
+    canvas.rectangle((layout.left, top - 4.0), (layout.plot[1] + 1.0, top + LINE - 1.0), PAPER);
     let time = text::fitted(&line.time, SIZE, WIDEST_TIME);
     canvas.text((layout.right, y), &time, Type::QUIET.anchored(Anchor::End));
     let end = layout.right - text::width(&time, SIZE) - GAP;

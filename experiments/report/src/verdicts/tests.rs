@@ -122,7 +122,7 @@ fn with_a_baseline_the_ratios_are_those_to_the_baseline() {
     let texts = texts(&picture.svg());
     let has = |part: &str| texts.iter().any(|t| t.contains(part));
     assert!(has("0.777 ×") && has("the baseline “before”") && !has("0.512 ×") && !has("worse"), "{texts:?}");
-    assert_eq!(texts.iter().filter(|t| *t == "not in baseline").count(), 4);
+    assert_eq!(texts.iter().filter(|t| *t == "no baseline").count(), 4);
 }
 
 #[test]
