@@ -160,7 +160,8 @@ papers *ARGS:
 # Protocols compared under criterion, with a verdict on every difference: `just compare rmsnorm`, `just compare --help`
 [group('experiments')]
 compare *ARGS:
-    cargo bench --quiet -p zkml-benches --bench compare -- "$@"
+    # With the workbench among the packages, libraries have the features that it was built with, and are not built again.
+    cargo bench --quiet -p zkml-benches -p workbench --bench compare -- "$@"
 
 # Draw the README's pictures again from the published results
 [group('quality')]
