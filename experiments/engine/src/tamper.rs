@@ -16,7 +16,7 @@ pub enum NotChecked {
     Impossible(String),
 }
 
-/// Changes one byte in each of [`COPIES`] equal parts of the proof. Positions and changes are drawn from the cell's
+/// Changes one byte in each of `COPIES` equal parts of the proof. Positions and changes are drawn from the cell's
 /// identity, so that a failure can be repeated.
 pub fn check(files: &Files, proof: &[u8], identity: &str) -> Result<Vec<Tampering>, NotChecked> {
     let copy = files.proof.with_file_name("tampered.bin");
