@@ -147,7 +147,8 @@ pub(crate) fn png(svg: &str, zoom: f32) -> Result<Vec<u8>, String> {
     fonts.load_font_data(dejavu::sans::regular().to_vec());
     fonts.load_font_data(dejavu::sans::bold().to_vec());
     let options = usvg::Options { fontdb: Arc::new(fonts), ..usvg::Options::default() };
-    let svg = svg.replace(FONTS, "DejaVu Sans");
+    // Pixels are of one scheme: the style for the other one is left out.
+    let svg = svg.replace(FONTS, "DejaVu Sans").replace(&dark_style(), "");
     let tree = usvg::Tree::from_str(&svg, &options).map_err(|e| e.to_string())?;
     let size = tree.size().to_int_size();
     let side = |pixels: u32| (pixels as f32 * zoom).round() as u32;
