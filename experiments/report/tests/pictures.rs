@@ -100,7 +100,7 @@ fn only_what_is_asked_for_is_written() {
 fn the_pictures_of_the_readme_are_those_of_the_published_results() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../notebooks-data/published/pictures");
     let mut compared = 0;
-    for run in fs::read_dir(&root).unwrap().map(|e| e.unwrap().path()) {
+    for run in fs::read_dir(&root).unwrap().map(|e| e.unwrap().path()).filter(|path| path.is_dir()) {
         let drawn = pictures(&Run::open(&folder(run.file_name().unwrap().to_str().unwrap())).unwrap());
         for kept in fs::read_dir(&run).unwrap().map(|e| e.unwrap().path()) {
             let picture = drawn.iter().find(|p| kept.file_stem().is_some_and(|s| s == p.name.as_str()));

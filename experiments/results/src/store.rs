@@ -112,7 +112,8 @@ impl RunFolder {
     pub fn create(runs: &Path, name: &str) -> Result<Self, StoreError> {
         let now = clock::now();
         let seed = format!("{}/{}", now.as_nanos(), std::process::id());
-        let id = &blake3::hash(seed.as_bytes()).to_hex()[..ID_LENGTH];
+        // Milliseconds first: the names of runs that start in one second are in their order, too.
+        let id = format!("{:03}{}", now.subsec_millis(), &blake3::hash(seed.as_bytes()).to_hex()[..ID_LENGTH - 3]);
         let folder = format!("{}-{name}-{id}", clock::compact(now));
         let path = runs.join(&folder);
         fs::create_dir_all(path.join("cells")).map_err(error(&path, "the run folder cannot be made"))?;
@@ -405,6 +406,20 @@ mod tests {
         let path = folder.path().join("run");
         RunFolder::create_at(&path).unwrap();
         assert!(RunFolder::create_at(folder.path()).unwrap_err().to_string().contains("not empty"));
+    }
+
+    #[test]
+    fn names_of_runs_are_in_the_order_of_their_starts() {
+        let runs = tempfile::tempdir().unwrap();
+        let create = |_| {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            RunFolder::create(runs.path(), "t").unwrap().path().to_owned()
+        };
+        let mut paths: Vec<PathBuf> = (0..20).map(create).collect();
+        assert!(paths.is_sorted(), "{paths:?}");
+        paths.reverse();
+        let newest_first: Vec<PathBuf> = RunFolder::all(runs.path(), "t").into_iter().map(|run| run.path).collect();
+        assert_eq!(newest_first, paths);
     }
 
     #[test]
