@@ -108,7 +108,7 @@ def connect(options):
             sys.exit(f"no machine of the cluster has {options.cores} CPUs: choose a smaller --cores")
         return options.cores, options.cores, max(per_machine)
     # Everything that the tasks share is a few strings.
-    ray.init(num_cpus=options.workers, include_dashboard=False, object_store_memory=80 * 1024 * 1024, **quiet)
+    ray.init(address="local", num_cpus=options.workers, include_dashboard=False, object_store_memory=80 * 1024 * 1024, **quiet)
     return 1, max(1, cores // options.workers), options.workers
 
 
