@@ -3,6 +3,7 @@
 use zkml_results::record::CellRecord;
 
 use super::{Check, ClaimsError, Expect, Transform, measure};
+use crate::fit::Fit;
 
 /// What a column says of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +90,8 @@ fn compared(expect: &Expect, values: &[f64], sizes: &[f64]) -> Column {
             (values.to_vec(), values.iter().all(|v| *v <= value * (1.0 + tolerance.max(ROUNDING))))
         }
         Expect::Exponent { value, tolerance } => {
-            let slope = slope(sizes, values);
+            let points: Vec<(f64, f64)> = sizes.iter().copied().zip(values.iter().copied()).collect();
+            let slope = Fit::of(&points).map_or(f64::NAN, |fit| fit.exponent);
             (vec![slope], near(slope, *value, *tolerance))
         }
         Expect::PerDoubling { order, value, tolerance } => {
@@ -102,16 +104,6 @@ fn compared(expect: &Expect, values: &[f64], sizes: &[f64]) -> Column {
         }
     };
     Column { found, verdict: if holds { Verdict::Holds } else { Verdict::DoesNotHold } }
-}
-
-/// The slope of the least-squares line through the logarithms.
-fn slope(sizes: &[f64], values: &[f64]) -> f64 {
-    let logarithms = |numbers: &[f64]| -> Vec<f64> { numbers.iter().map(|n| n.ln()).collect() };
-    let (x, y) = (logarithms(sizes), logarithms(values));
-    let mean = |numbers: &[f64]| numbers.iter().sum::<f64>() / numbers.len() as f64;
-    let (mx, my) = (mean(&x), mean(&y));
-    let covariance: f64 = x.iter().zip(&y).map(|(a, b)| (a - mx) * (b - my)).sum();
-    covariance / x.iter().map(|a| (a - mx).powi(2)).sum::<f64>()
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub(super) fn export(document: &Document, plans: &Plans, path: &Path) -> Result<
             return Err(Failure::usage(format!("{path}: the folder holds a run of other cells: name another one")));
         }
     }
-    describe(&folder, document, plans, &environment::collect())?;
+    describe(&folder, Some(&document.resolved()), plans, &environment::collect())?;
     for plan in &plans.cells {
         let cell = folder.cell(&plan.id)?;
         write_json(&cell.join(JOB), &Job::new(plan, &document.name, document.folder(), None))?;

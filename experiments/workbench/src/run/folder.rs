@@ -8,7 +8,6 @@ use super::cell::read_record;
 use super::gather::{gather, write_environment};
 use zkml_engine::exit::Failure;
 use zkml_engine::plan::{CellPlan, Plans};
-use zkml_engine::spec::Document;
 use zkml_results::environment::Environment;
 use zkml_results::lock::{Lock, LockError};
 use zkml_results::planned::{Planned, PlannedCell};
@@ -143,11 +142,13 @@ fn changed_file(earlier: &Planned, cells: &[PlannedCell]) -> Option<String> {
 /// Writes what a run folder says of its cells before any of them runs.
 pub(super) fn describe(
     folder: &RunFolder,
-    document: &Document,
+    resolved: Option<&str>,
     plans: &Plans,
     environment: &Environment,
 ) -> Result<(), Failure> {
     write_environment(folder, environment)?;
-    write_atomic(&folder.path().join("resolved.yaml"), document.resolved().as_bytes())?;
+    if let Some(resolved) = resolved {
+        write_atomic(&folder.path().join("resolved.yaml"), resolved.as_bytes())?;
+    }
     Ok(write_json(&folder.path().join("plan.json"), plans)?)
 }

@@ -26,7 +26,7 @@ use estimate::{Estimate, earlier_seconds};
 use schedule::{Outcome, Scheduler};
 use zkml_engine::environment;
 use zkml_engine::exit::{Exit, Failure};
-use zkml_engine::plan;
+use zkml_engine::plan::{self, Plans};
 use zkml_engine::spec::{Document, MANY_CELLS, SpecErrors};
 use zkml_results::metrics;
 use zkml_results::record::{CellRecord, Status};
@@ -56,28 +56,9 @@ pub(crate) fn command(request: &Request<'_>) -> Result<Exit, Failure> {
     let document = Document::open(request.file, request.overrides)?;
     confirm(&document, request.yes)?;
     let plans = plan::plan(&document)?;
-    let open = folder::open(request, &document.name, &plans)?;
-    if !open.decision.is_empty() {
-        eprintln!("{}", open.decision);
-    }
-    let environment = environment::collect();
-    folder::describe(&open.folder, &document, &plans, &environment)?;
-
-    let (digest, all) = (environment.digest(), plans.cells.len());
-    let estimate = Estimate::new(earlier_seconds(request.runs, &document.name));
     let source = (document.name.as_str(), document.folder());
-    let mut scheduler = Scheduler::new(&open.folder, source, &digest, request.jobs, estimate, all);
-    let outcome = scheduler.run(&plans.cells, &open.records).map_err(|e| kept(&e, &open.folder))?;
-    drop(scheduler);
-
-    let mut records = gather::gather(&open.folder, &folder::planned(&plans.cells))?;
-    open.folder.tidy()?;
-    if outcome == Outcome::Interrupted {
-        let done = records.iter().filter(|r| r.status == Status::Ok).count();
-        let path = open.folder.path().display();
-        eprintln!("stopped: {done} of {all} cells are done and kept in {path}; the same command goes on from there");
-        return Ok(Exit::Interrupted);
-    }
+    let (open, records) = execute(request, source, &plans, Some(&document.resolved()))?;
+    let Some(mut records) = records else { return Ok(Exit::Interrupted) };
     // Limits are those of now, also for cells that an earlier command has run.
     for (record, plan) in records.iter_mut().zip(&plans.cells).filter(|(r, _)| r.status == Status::Ok) {
         record.violations = metrics::violations(&plan.experiment.checks, &record.metrics);
@@ -97,6 +78,39 @@ pub(crate) fn command(request: &Request<'_>) -> Result<Exit, Failure> {
         Err(failure) => tracing::warn!("{}", failure.message),
     }
     Ok(verdict(&records))
+}
+
+/// Runs planned cells in a new run folder, or goes on in one that has some of them, and returns their records in the order of
+/// the plan; `None` if a signal stopped it. `name` and `data` are the run's name and the folder of input files, `resolved` the
+/// experiment after overrides, if it is one.
+fn execute(
+    request: &Request<'_>,
+    (name, data): (&str, &Path),
+    plans: &Plans,
+    resolved: Option<&str>,
+) -> Result<(folder::Open, Option<Vec<CellRecord>>), Failure> {
+    let open = folder::open(request, name, plans)?;
+    if !open.decision.is_empty() {
+        eprintln!("{}", open.decision);
+    }
+    let environment = environment::collect();
+    folder::describe(&open.folder, resolved, plans, &environment)?;
+
+    let (digest, all) = (environment.digest(), plans.cells.len());
+    let estimate = Estimate::new(earlier_seconds(request.runs, name));
+    let mut scheduler = Scheduler::new(&open.folder, (name, data), &digest, request.jobs, estimate, all);
+    let outcome = scheduler.run(&plans.cells, &open.records).map_err(|e| kept(&e, &open.folder))?;
+    drop(scheduler);
+
+    let records = gather::gather(&open.folder, &folder::planned(&plans.cells))?;
+    open.folder.tidy()?;
+    if outcome == Outcome::Complete {
+        return Ok((open, Some(records)));
+    }
+    let done = records.iter().filter(|r| r.status == Status::Ok).count();
+    let path = open.folder.path().display();
+    eprintln!("stopped: {done} of {all} cells are done and kept in {path}; the same command goes on from there");
+    Ok((open, None))
 }
 
 /// Asks before very many cells are planned: a matrix explodes easily. Where nobody can answer, `--yes` has to be there.

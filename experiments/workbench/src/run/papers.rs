@@ -3,17 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::estimate::{Estimate, earlier_seconds};
-use super::schedule::{Outcome, Scheduler};
-use super::{Request, folder, gather};
+use super::{Request, execute};
 use crate::table;
 use zkml_engine::exit::{Exit, Failure};
+use zkml_engine::locate;
 use zkml_engine::plan::{self, CellPlan, Plans};
 use zkml_engine::spec::Document;
-use zkml_engine::{environment, locate};
 use zkml_report::claims::{self, Claim, Column, Verdict};
 use zkml_results::record::CellRecord;
-use zkml_results::store::write_json;
 
 /// Name of the runs.
 const NAME: &str = "papers";
@@ -121,24 +118,8 @@ fn records(
         jobs: request.jobs,
         shown: table::Shown::default(),
     };
-    let open = folder::open(&run, NAME, &plans)?;
-    if !open.decision.is_empty() {
-        eprintln!("{}", open.decision);
-    }
-    let environment = environment::collect();
-    gather::write_environment(&open.folder, &environment)?;
-    write_json(&open.folder.path().join("plan.json"), &plans)?;
-    let (data, digest) = (locate::experiments_folder(), environment.digest());
-    let estimate = Estimate::new(earlier_seconds(&request.runs, NAME));
-    let mut scheduler = Scheduler::new(&open.folder, (NAME, &data), &digest, request.jobs, estimate, plans.cells.len());
-    let outcome = scheduler.run(&plans.cells, &open.records)?;
-    drop(scheduler);
-    let records = gather::gather(&open.folder, &folder::planned(&plans.cells))?;
-    open.folder.tidy()?;
-    if outcome == Outcome::Interrupted {
-        eprintln!("stopped; the same command goes on from there");
-        return Ok(None);
-    }
+    let (open, records) = execute(&run, (NAME, &locate::experiments_folder()), &plans, None)?;
+    let Some(records) = records else { return Ok(None) };
     let known: BTreeSet<&str> = records.iter().map(|r| r.identity.as_str()).collect();
     match plans.cells.iter().find(|cell| !known.contains(cell.identity.as_str())) {
         Some(cell) => Err(Failure::usage(format!("{}: it left no record", cell.label))),
